@@ -23,10 +23,19 @@ module.exports = {
     ),
     rule(
       'adapters-stand-alone',
-      { path: '^src/adapters/([^/]+)/', pathNot: '^src/adapters/(n5|precomputed)/' },
+      { path: '^src/adapters/([^/]+)/', pathNot: '^src/adapters/(n5|precomputed|buckets)/' },
       {
         path: '^src/(runtime|serving|sample|entry|viewer|adapters|tasks)',
-        pathNot: '^src/adapters/($1|codecs|files|http|ranges|s3)/',
+        pathNot: '^src/adapters/($1|codecs|files|http|ranges|objects|buckets)/',
+      },
+    ),
+    // What the scheme of an address chooses.
+    rule(
+      'buckets-are-those-of-services',
+      { path: '^src/adapters/buckets/' },
+      {
+        path: '^src/(runtime|serving|sample|entry|viewer|adapters|tasks)',
+        pathNot: '^src/adapters/(buckets|objects|s3|gs|azure)/',
       },
     ),
     // Their chunks are files as those of Zarr are.
@@ -35,7 +44,7 @@ module.exports = {
       { path: '^src/adapters/(n5|precomputed)/' },
       {
         path: '^src/(runtime|serving|sample|entry|viewer|adapters|tasks)',
-        pathNot: '^src/adapters/($1|codecs|files|http|s3|zarr|png)/',
+        pathNot: '^src/adapters/($1|codecs|files|http|objects|zarr|png)/',
       },
     ),
     rule(

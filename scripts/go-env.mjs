@@ -1,4 +1,4 @@
-// Shared by mongodb-env.mjs and s3-env.mjs, which build servers for the tests with Go. Runs on Node 18 or newer.
+// Shared by mongodb-env.mjs, s3-env.mjs and gs-env.mjs, which build servers for the tests with Go. Runs on Node 18 or newer.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'

@@ -4,9 +4,9 @@ import { realPath } from '../adapters/files/real-path.ts'
 import { FLAT_KINDS, flatFormat, TELLING_BYTES } from '../adapters/flat/flat-format.ts'
 import { hdf5Format } from '../adapters/hdf5/hdf5-format.ts'
 import { n5Format } from '../adapters/n5/n5-format.ts'
+import { isObjectAddress, parseObjectAddress, showObjectAddress } from '../adapters/objects/object-address.ts'
 import { isPng, PNG_SUFFIX, pngFormat } from '../adapters/png/png-format.ts'
 import { precomputedFormat } from '../adapters/precomputed/precomputed-format.ts'
-import { isS3Address as isObjectAddress, parseS3Address, showS3Address } from '../adapters/s3/s3-address.ts'
 import { isPattern, SLICE_SUFFIX, stackFormat } from '../adapters/stack/stack-format.ts'
 import { isTiff, TIFF_SUFFIX, tiffFormat } from '../adapters/tiff/tiff-format.ts'
 import { zarrFormat } from '../adapters/zarr/zarr-format.ts'
@@ -163,7 +163,7 @@ export const arrayStore: ArrayStore = {
 
 /** Keys of object stores have no empty names. */
 const canonicalAddress = (path: string): string =>
-  isObjectAddress(path) ? showS3Address(parseS3Address(path)) : path.replace(/\/+$/, '')
+  isObjectAddress(path) ? showObjectAddress(parseObjectAddress(path)) : path.replace(/\/+$/, '')
 
 /** @throws ConfigError `INVALID_CONFIG` for a new array: whoever opens it would look for another one, by the path before the `#` */
 function assertNoOverride(path: string): void {

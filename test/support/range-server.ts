@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { Fault } from './s3.ts'
+import type { Fault } from './object-server.ts'
 
 /** One request as a test sees it. */
 export interface AskedRange {

@@ -2,14 +2,16 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, beforeEach, describe, it } from 'node:test'
-import { S3Bucket } from '../../src/adapters/s3/s3-bucket.ts'
+import { s3Bucket } from '../../src/adapters/s3/s3-bucket.ts'
 import { bytesOf } from '../../src/core/array/dtype.ts'
 import { createArray, openArray } from '../../src/entry/arrays.ts'
 import { startViewer } from '../../src/entry/pages/viewer-server.ts'
 import { bellis, temporaryFolder } from '../support/command-line.ts'
 import { tiffFileOf, writeHdf5 } from '../support/contract-files.ts'
 import { filesBelow } from '../support/folders.ts'
-import { type SeenRequest, s3OrSkip } from '../support/s3.ts'
+import type { SeenRequest } from '../support/object-server.ts'
+import { OBJECT_STORES } from '../support/object-stores.ts'
+import { s3OrSkip } from '../support/s3.ts'
 import { countOf, noise } from '../support/zarr.ts'
 
 const skipped: string[] = []
@@ -143,7 +145,7 @@ if (server !== undefined) {
       const stored = noise('uint8', countOf(wanted.shape), 77) as Uint8Array
       const path = join(cwd, 'scan.h5')
       await writeHdf5(path, wanted, stored, 'gzip')
-      const bucket = new S3Bucket('source')
+      const bucket = s3Bucket('source')
       await bucket.put('d/scan.h5', [readFileSync(path)])
       await bucket.put('d/scan.tif', [tiffFileOf(wanted, stored)])
       const info = await run('info', 's3://source/d/scan.h5')
@@ -180,4 +182,64 @@ if (server !== undefined) {
       }
     })
   })
+
+  for (const { scheme, name, addressOf, orSkip } of OBJECT_STORES) {
+    if (scheme === 's3') continue
+    const why: string[] = []
+    const other = await orSkip({ skip: (reason = '') => void why.push(reason) })
+    after(() => other?.[Symbol.asyncDispose]())
+    for (const reason of why) it(`copies between S3 and ${name}`, { skip: reason })
+    if (other === undefined) continue
+    Object.assign(process.env, other.env)
+    await other.makeBucket('target')
+    const root = addressOf('target')
+
+    describe(name, () => {
+      let voxels: Uint8Array
+      before(async () => {
+        voxels = await makeSource(`s3://source/${scheme}.zarr/raw`)
+        server.fault = undefined
+      })
+
+      it('that is killed and restarted in the middle of a copy from S3 ends up complete and right', async () => {
+        let chunks = 0
+        let refused = 0
+        let isDown = false
+        other.fault = ({ method, path }) => {
+          if (isDown && ++refused === 6) void other.restart().then(() => (isDown = false))
+          else if (method !== 'GET' && /raw(\/|%2F)c(\/|%2F)/.test(path) && ++chunks === 10) {
+            isDown = true
+            void other.kill()
+          }
+          return undefined
+        }
+        const copied = await convert(`s3://source/${scheme}.zarr/raw`, `${root}/a.zarr/raw`)
+        assert.equal(copied.code, 0, copied.stderr)
+        assert.ok(refused >= 6)
+        other.fault = undefined
+        assert.deepEqual(await voxelsOf(`${root}/a.zarr/raw`), voxels)
+        const again = await convert(`s3://source/${scheme}.zarr/raw`, `${root}/a.zarr/raw`)
+        assert.match(again.stdout + again.stderr, /Nothing left to do/)
+      })
+
+      it('has the inputs and outputs of runs, with other formats and files', async () => {
+        await using array = await createArray(`${root}/own.zarr/raw`, {
+          shape: SHAPE,
+          chunkShape: CHUNK,
+          dtype: 'uint8',
+        })
+        await array.write(array.roi, voxels)
+        const copied = await convert(`${root}/own.zarr/raw`, `${root}/b.n5/raw`)
+        assert.equal(copied.code, 0, copied.stderr)
+        assert.deepEqual(await voxelsOf(`${root}/b.n5/raw`), voxels)
+        const info = await run('info', `${root}/own.zarr`, '--json')
+        assert.deepEqual(JSON.parse(info.stdout).shape, SHAPE)
+        const missing = await run('info', `${root}/none.zarr/raw`)
+        assert.equal(missing.code, 2)
+        assert.ok(missing.stderr.includes(`${root}/none.zarr does not exist; check the path`), missing.stderr)
+        const replaced = await convert(`s3://source/${scheme}.zarr/raw`, `${root}/own.zarr/raw`, '--overwrite', '--yes')
+        assert.equal(replaced.code, 0, replaced.stderr)
+      })
+    })
+  }
 }

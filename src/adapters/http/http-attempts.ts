@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
-import { IdleLimit } from '../s3/idle-limit.ts'
-import { describeFailure } from '../s3/s3-errors.ts'
+import { IdleLimit } from '../objects/idle-limit.ts'
+import { describeFailure } from '../objects/request-errors.ts'
 import type { httpRequest } from './http-request.ts'
 
 export interface HttpOptions {

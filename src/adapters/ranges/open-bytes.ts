@@ -2,11 +2,11 @@ import { ConfigError, InfrastructureError } from '../../core/errors.ts'
 import { isAddress } from '../../core/text/address.ts'
 import type { ByteFile } from '../../ports/byte-file.ts'
 import { localBytes } from '../files/local-bytes.ts'
-import { isS3Address } from '../s3/s3-address.ts'
+import { isObjectAddress } from '../objects/object-address.ts'
 import { httpRange } from './http-range.ts'
+import { objectRange } from './object-range.ts'
 import type { FoundRange, RangeSource } from './range-source.ts'
 import { BLOCK_BYTES, RemoteBytes } from './remote-bytes.ts'
-import { s3Range } from './s3-range.ts'
 
 /** How requests are made. */
 export interface RangeOptions {
@@ -32,7 +32,7 @@ export async function openBytes(
   { namedBy, ...options }: RangeOptions & { readonly namedBy?: string | undefined } = {},
 ): Promise<ByteFile> {
   if (!isAddress(path)) return localBytes(path, namedBy)
-  const source = isS3Address(path) ? s3Range(path, options) : httpRange(path, options)
+  const source = isObjectAddress(path) ? objectRange(path, options) : httpRange(path, options)
   const found = await source.get({ start: 0, length: BLOCK_BYTES })
   if (typeof found === 'string') throw missing(source.where, namedBy)
   const known = open.get(path)

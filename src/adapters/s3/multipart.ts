@@ -1,26 +1,17 @@
 import { InfrastructureError } from '../../core/errors.ts'
-import { showS3Address } from './s3-address.ts'
-import { versionIn } from './s3-answer.ts'
-import type { S3Requests } from './s3-requests.ts'
-import { escapeXml, textOf } from './xml.ts'
+import type { LargeObject, ObjectRequests } from '../objects/object-service.ts'
+import { cut, sendParts } from '../objects/parts.ts'
+import { escapeXml, textOf } from '../objects/xml.ts'
 
 /** Most parts of an object. */
 const MOST_PARTS = 10_000
-const AT_ONCE = 4
 const ANSWER_BYTES = 1_000_000
-
-export interface PutParts {
-  readonly bytes: number
-  readonly partBytes: number
-  readonly before?: (() => Promise<void>) | undefined
-}
 
 /** Writes an object in parts, which become visible together at the end. If that fails, the parts are removed. */
 export async function putParts(
-  requests: S3Requests,
+  requests: ObjectRequests,
   key: string,
-  pieces: readonly Uint8Array[],
-  { bytes, partBytes, before }: PutParts,
+  { pieces, bytes, partBytes, before }: LargeObject,
 ): Promise<{ readonly version?: string }> {
   const common = { action: 'write', key, atMost: ANSWER_BYTES, before }
   const started = await requests.send({ ...common, method: 'POST', query: [['uploads', '']] })
@@ -34,8 +25,8 @@ export async function putParts(
         ['partNumber', String(number + 1)],
         ['uploadId', upload],
       ] as const
-      const { version } = versionIn(await requests.send({ ...common, method: 'PUT', query, body }))
-      if (version === undefined) throw failed(requests, key, `the service gave no tag for part ${number + 1}`)
+      const version = (await requests.send({ ...common, method: 'PUT', query, body })).headers.get('etag')
+      if (version === null) throw failed(requests, key, `the service gave no tag for part ${number + 1}`)
       return version
     })
     const list = tags.map((tag, at) => `<Part><PartNumber>${at + 1}</PartNumber><ETag>${escapeXml(tag)}</ETag></Part>`)
@@ -60,37 +51,5 @@ export async function putParts(
   }
 }
 
-const failed = ({ bucket }: S3Requests, key: string, why: string): InfrastructureError =>
-  new InfrastructureError('IO_ERROR', `Can't write ${showS3Address({ bucket, key })}: ${why}.`)
-
-/** @param send returns the tag of a part @returns the tags of all, in order */
-async function sendParts(count: number, send: (number: number) => Promise<string>): Promise<string[]> {
-  const tags: string[] = []
-  let next = 0
-  const lane = async () => {
-    while (next < count) {
-      const number = next++
-      tags[number] = await send(number).catch((error) => {
-        next = count
-        throw error
-      })
-    }
-  }
-  const lanes = Array.from({ length: Math.min(AT_ONCE, count) }, lane)
-  // No part may still be on its way when they are removed.
-  const failure = (await Promise.allSettled(lanes)).find(({ status }) => status === 'rejected')
-  if (failure !== undefined) throw (failure as PromiseRejectedResult).reason
-  return tags
-}
-
-/** Bytes of pieces that follow each other, without a copy if one has them all. */
-function cut(pieces: readonly Uint8Array[], from: number, to: number): Uint8Array {
-  const found: Uint8Array[] = []
-  let start = 0
-  for (const piece of pieces) {
-    const [first, last] = [Math.max(from - start, 0), Math.min(to - start, piece.length)]
-    if (first < last) found.push(piece.subarray(first, last))
-    start += piece.length
-  }
-  return found.length === 1 ? (found[0] as Uint8Array) : Buffer.concat(found)
-}
+const failed = ({ protocol }: ObjectRequests, key: string, why: string): InfrastructureError =>
+  new InfrastructureError('IO_ERROR', `Can't write ${protocol.where(key)}: ${why}.`)

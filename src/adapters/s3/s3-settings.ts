@@ -1,5 +1,6 @@
 import { ConfigError } from '../../core/errors.ts'
-import type { CredentialChain, Environment } from './credentials/credentials.ts'
+import type { CredentialChain, Environment } from '../objects/credentials/credential-chain.ts'
+import type { Credentials } from './credentials/credentials.ts'
 import { findCredentials } from './credentials/find-credentials.ts'
 import { profileName, readProfile } from './credentials/profile-files.ts'
 import type { S3Endpoint } from './s3-address.ts'
@@ -7,7 +8,7 @@ import type { S3Endpoint } from './s3-address.ts'
 /** How a bucket is reached, and with which credentials. */
 export interface S3Settings extends S3Endpoint {
   /** undefined: requests are not signed, because the user said so. */
-  readonly credentials: CredentialChain | undefined
+  readonly credentials: CredentialChain<Credentials> | undefined
 }
 
 /** The variables that decide. */

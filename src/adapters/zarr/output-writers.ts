@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { errnoOf } from '../../core/system-errors.ts'
 import { processesWith } from '../files/left-programs.ts'
 import { thisMachine } from '../files/process-identity.ts'
-import { isS3Address } from '../s3/s3-address.ts'
+import { isObjectAddress } from '../objects/object-address.ts'
 import { BEAT_MS, isDead, type LockHolder, newHolder, readHolder, touch } from './lock-holder.ts'
 import { whyTaken } from './write-guard.ts'
 
@@ -41,7 +41,7 @@ export class OutputWriter implements Disposable {
 
   constructor(arrays: WrittenArrays) {
     // Programs leave no files in an object store: what they write there themselves is not watched.
-    this.#arrays = { ...arrays, folders: arrays.folders.filter((folder) => !isS3Address(folder)) }
+    this.#arrays = { ...arrays, folders: arrays.folders.filter((folder) => !isObjectAddress(folder)) }
     this.#holder = newHolder({ record: arrays.id })
   }
 

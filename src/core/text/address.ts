@@ -1,5 +1,5 @@
 /** Whether a path of a dataset is an address: on the web, or in an object store. */
-export const isAddress = (path: string): boolean => /^(https?|s3):\/\//i.test(path)
+export const isAddress = (path: string): boolean => /^(https?|s3|gs|az):\/\//i.test(path)
 
 /** An address in its two parts: where, and the query of a signed one, which each request needs. */
 export function splitQuery(address: string): { readonly place: string; readonly query: string } {

@@ -1,7 +1,7 @@
 import { existsSync, lstatSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { isObjectAddress } from '../../adapters/objects/object-address.ts'
 import { readObjectMark, writeObjectMark } from '../../adapters/zarr/objects/object-marks.ts'
-import { isObjectAddress } from '../../adapters/zarr/objects/object-store.ts'
 import { MARK_FILE } from '../../adapters/zarr/write-guard.ts'
 import { ConfigError, InfrastructureError, messageOf } from '../../core/errors.ts'
 import { belongsToLineage, type Lineage, type LineageMark } from '../../core/progress/lineage.ts'

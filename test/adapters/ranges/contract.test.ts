@@ -1,17 +1,19 @@
 import { readFile } from 'node:fs/promises'
 import { after, it, type TestContext } from 'node:test'
 import fc from 'fast-check'
+import { openBucket } from '../../../src/adapters/buckets/open-bucket.ts'
 import { flatFormat } from '../../../src/adapters/flat/flat-format.ts'
 import { hdf5Format } from '../../../src/adapters/hdf5/hdf5-format.ts'
-import { S3Bucket } from '../../../src/adapters/s3/s3-bucket.ts'
+import { parseObjectAddress } from '../../../src/adapters/objects/object-address.ts'
 import { tiffFormat } from '../../../src/adapters/tiff/tiff-format.ts'
 import { DTYPES, type TypedArray } from '../../../src/core/array/dtype.ts'
 import type { ArrayFormat } from '../../../src/ports/chunked-array.ts'
 import { type ArrayKind, describeChunkedArray, type WantedArray } from '../../contracts/chunked-array.contract.ts'
 import { HDF5_DTYPES, hdf5FileOf, tiffFileOf } from '../../support/contract-files.ts'
 import { npyBytes } from '../../support/flat-files.ts'
+import type { Fault } from '../../support/object-server.ts'
+import { OBJECT_STORES } from '../../support/object-stores.ts'
 import { serveRanges } from '../../support/range-server.ts'
-import { type Fault, s3OrSkip } from '../../support/s3.ts'
 
 const ranges = { retryDelayMs: 1 }
 
@@ -58,13 +60,6 @@ const KINDS: Readonly<Record<string, FileKind>> = {
 
 const web = await serveRanges()
 after(() => web[Symbol.asyncDispose]())
-const skipped: string[] = []
-const s3 = await s3OrSkip({ skip: (reason = '') => void skipped.push(reason) })
-s3?.makeBucket('ranges')
-Object.assign(process.env, s3?.env)
-after(() => s3?.[Symbol.asyncDispose]())
-for (const reason of skipped) it('keeps the contract of files in an object store', { skip: reason })
-
 /** What happens to some requests; the next one of the same kind succeeds. */
 const FAULTS: readonly (Fault | undefined)[] = [
   ...[undefined, { status: 500 }, undefined, { status: 503, code: 'SlowDown' }, undefined, undefined],
@@ -73,7 +68,20 @@ const FAULTS: readonly (Fault | undefined)[] = [
 let requests = 0
 const faults = () => FAULTS[requests++ % FAULTS.length]
 web.fault = faults
-if (s3 !== undefined) s3.fault = ({ method }) => (method === 'GET' ? faults() : undefined)
+
+/** The addresses of buckets that are there. */
+const roots: string[] = []
+for (const { name, addressOf, orSkip } of OBJECT_STORES) {
+  const skipped: string[] = []
+  const server = await orSkip({ skip: (reason = '') => void skipped.push(reason) })
+  after(() => server?.[Symbol.asyncDispose]())
+  for (const reason of skipped) it(`keeps the contract of files in ${name}`, { skip: reason })
+  if (server === undefined) continue
+  Object.assign(process.env, server.env)
+  await server.makeBucket('ranges')
+  server.fault = ({ method }) => (method === 'GET' ? faults() : undefined)
+  roots.push(addressOf('ranges'))
+}
 
 let made = 0
 for (const [name, { format, suffix, inner = '', bytes, ...kind }] of Object.entries(KINDS)) {
@@ -87,15 +95,17 @@ for (const [name, { format, suffix, inner = '', bytes, ...kind }] of Object.entr
       return format.open(web.address + path, inner)
     },
   })
-  if (s3 === undefined) continue
-  describeChunkedArray(`${name} in an object store`, {
-    runs: 6,
-    ...kind,
-    isWritable: false,
-    async make(t, wanted, voxels) {
-      const key = `${made++}.${suffix}`
-      await new S3Bucket('ranges').put(key, [await bytes(t, wanted, voxels as TypedArray)])
-      return format.open(`s3://ranges/${key}`, inner)
-    },
-  })
+  for (const root of roots) {
+    describeChunkedArray(`${name} in an object store, ${root.slice(0, 5)}`, {
+      runs: root.startsWith('s3') ? 6 : 3,
+      ...kind,
+      isWritable: false,
+      async make(t, wanted, voxels) {
+        const key = `${made++}.${suffix}`
+        const content = await bytes(t, wanted, voxels as TypedArray)
+        await openBucket(parseObjectAddress(root)).put(key, [content])
+        return format.open(`${root}/${key}`, inner)
+      },
+    })
+  }
 }

@@ -7,7 +7,7 @@ import h5wasm from 'h5wasm/node'
 import { flatFormat } from '../../../src/adapters/flat/flat-format.ts'
 import { hdf5Format } from '../../../src/adapters/hdf5/hdf5-format.ts'
 import { BLOCK_BYTES } from '../../../src/adapters/ranges/remote-bytes.ts'
-import { S3Bucket } from '../../../src/adapters/s3/s3-bucket.ts'
+import { s3Bucket } from '../../../src/adapters/s3/s3-bucket.ts'
 import { tiffFormat } from '../../../src/adapters/tiff/tiff-format.ts'
 import { productOf } from '../../../src/core/geometry/coordinate.ts'
 import { type Roi, roi } from '../../../src/core/geometry/roi.ts'
@@ -343,7 +343,7 @@ if (s3 !== undefined) {
     })
 
     it('V12: is read by ranges of one version, and fails once it was replaced', async (t) => {
-      const bucket = new S3Bucket('files')
+      const bucket = s3Bucket('files')
       await bucket.put('d/a.h5', [await fileOf(t)])
       await using array = await hdf5.open('s3://files/d/a.h5', 'raw')
       assert.deepEqual(await read(array), voxels)
@@ -361,7 +361,7 @@ if (s3 !== undefined) {
         message: /s3:\/\/files\/none/,
       })
       await assert.rejects(hdf5.open('s3://files', 'raw'), { code: 'INVALID_CONFIG' })
-      await new S3Bucket('files').put('b.h5', [await fileOf(t)])
+      await s3Bucket('files').put('b.h5', [await fileOf(t)])
       await using array = await hdf5.open('s3://files/b.h5', 'raw')
       s3.fault = () => ({ status: 400, code: 'ExpiredToken' })
       await assert.rejects(read(array), { code: 'UNAUTHORIZED', message: /have expired/ })

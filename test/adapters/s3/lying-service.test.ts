@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, it, type TestContext } from 'node:test'
-import { fetchText } from '../../../src/adapters/s3/credentials/fetch-text.ts'
-import { S3Bucket } from '../../../src/adapters/s3/s3-bucket.ts'
+import { fetchText } from '../../../src/adapters/objects/credentials/fetch-text.ts'
+import { s3Bucket } from '../../../src/adapters/s3/s3-bucket.ts'
 import { readSettings } from '../../../src/adapters/s3/s3-settings.ts'
 import { takeObjectLock } from '../../../src/adapters/zarr/objects/object-lock.ts'
 
@@ -36,7 +36,7 @@ async function lyingService(
   t.after(() => server.closeAllConnections())
   const endpoint = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const env = { AWS_ENDPOINT_URL: endpoint, AWS_ACCESS_KEY_ID: 'a', AWS_SECRET_ACCESS_KEY: 'secret' }
-  return { asked, endpoint, bucket: new S3Bucket('b', readSettings(env), { retries: 2, retryDelayMs: 1 }) }
+  return { asked, endpoint, bucket: s3Bucket('b', readSettings(env), { retries: 2, retryDelayMs: 1 }) }
 }
 
 const atMost = 1000

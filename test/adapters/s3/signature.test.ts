@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { encodeStrictly, parseS3Address, showS3Address, webAddressOf } from '../../../src/adapters/s3/s3-address.ts'
+import { encodeStrictly, parseObjectAddress, showObjectAddress } from '../../../src/adapters/objects/object-address.ts'
+import { webAddressOf } from '../../../src/adapters/s3/s3-address.ts'
 import { signedHeaders } from '../../../src/adapters/s3/signature.ts'
 import type { ConfigError } from '../../../src/core/errors.ts'
 
@@ -54,8 +55,8 @@ const service = { endpoint: undefined, region: 'eu-central-1', isPathStyle: fals
 
 describe('the address of an object', () => {
   it('has one spelling, whatever its slashes', () => {
-    assert.equal(showS3Address(parseS3Address('S3://b//a.zarr///raw/')), 's3://b/a.zarr/raw')
-    assert.equal(showS3Address(parseS3Address('s3://b/')), 's3://b')
+    assert.equal(showObjectAddress(parseObjectAddress('S3://b//a.zarr///raw/')), 's3://b/a.zarr/raw')
+    assert.equal(showObjectAddress(parseObjectAddress('s3://b/')), 's3://b')
   })
 
   it('leads to the bucket by its host, and by its path for a service of one’s own or a name with dots', () => {
@@ -73,7 +74,7 @@ describe('the address of an object', () => {
   it('is refused where a web address would lead elsewhere, or has no bucket', () => {
     for (const wrong of ['s3://', 's3:///a', 's3://b/../c', 's3://b/a/./c', 's3://b@c/a', 's3://../a']) {
       assert.throws(
-        () => parseS3Address(wrong),
+        () => parseObjectAddress(wrong),
         (error: ConfigError) => error.code === 'INVALID_CONFIG' && error.message.startsWith(wrong),
         wrong,
       )

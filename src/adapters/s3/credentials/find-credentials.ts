@@ -1,10 +1,11 @@
-import { CredentialChain, type CredentialSource, type Environment } from './credentials.ts'
+import { CredentialChain, type CredentialSource, type Environment } from '../../objects/credentials/credential-chain.ts'
+import type { Credentials } from './credentials.ts'
 import { containerSource, instanceSource } from './machine-sources.ts'
 import { profileSource } from './profile-source.ts'
 import { webIdentitySource } from './web-identity.ts'
 
 /** Credentials in the variables of the process. */
-const environmentSource = (env: Environment): CredentialSource => ({
+const environmentSource = (env: Environment): CredentialSource<Credentials> => ({
   name: 'the environment (AWS_ACCESS_KEY_ID)',
   remedy: 'set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN to new ones',
   async load() {
@@ -18,7 +19,7 @@ const environmentSource = (env: Environment): CredentialSource => ({
  * Credentials where AWS's own programs look for them, in their order: the environment, the profile, the token of a web identity, the
  * container and the instance.
  */
-export const findCredentials = (env: Environment, region: string): CredentialChain =>
+export const findCredentials = (env: Environment, region: string): CredentialChain<Credentials> =>
   new CredentialChain([
     environmentSource(env),
     profileSource(env, region),

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
-import type { CredentialSource, Credentials, Environment } from './credentials.ts'
-import { fetchText, sourceFailed } from './fetch-text.ts'
+import type { CredentialSource, Environment } from '../../objects/credentials/credential-chain.ts'
+import { fetchText, sourceFailed } from '../../objects/credentials/fetch-text.ts'
+import type { Credentials } from './credentials.ts'
 
 /** Most of the machines that ask have no such service, and wait for nothing. */
 const INSTANCE_TIMEOUT_MS = 1000
@@ -9,7 +10,7 @@ const INSTANCE_SERVICE = 'http://169.254.169.254'
 const CONTAINER_SERVICE = 'http://169.254.170.2'
 
 /** Credentials of the role of a container, in ECS and EKS. */
-export const containerSource = (env: Environment): CredentialSource => ({
+export const containerSource = (env: Environment): CredentialSource<Credentials> => ({
   name: 'the container',
   remedy: 'check the role of the container',
   async load() {
@@ -28,7 +29,7 @@ export const containerSource = (env: Environment): CredentialSource => ({
 })
 
 /** Credentials of the role of an instance of EC2, with version 2 of its service. */
-export const instanceSource = (env: Environment): CredentialSource => ({
+export const instanceSource = (env: Environment): CredentialSource<Credentials> => ({
   name: 'the instance',
   remedy: 'check the role of the instance',
   async load() {

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import type { Environment } from './credentials.ts'
+import type { Environment } from '../../objects/credentials/credential-chain.ts'
 
 /** The settings of one profile; those of a nested group are `group.name`, such as `s3.addressing_style`. */
 export type Profile = Readonly<Record<string, string>>

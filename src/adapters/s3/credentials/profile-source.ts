@@ -2,8 +2,9 @@ import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { InfrastructureError } from '../../../core/errors.ts'
 import { given } from '../../../core/given.ts'
-import type { CredentialSource, Credentials, Environment } from './credentials.ts'
-import { sourceFailed } from './fetch-text.ts'
+import type { CredentialSource, Environment } from '../../objects/credentials/credential-chain.ts'
+import { sourceFailed } from '../../objects/credentials/fetch-text.ts'
+import type { Credentials } from './credentials.ts'
 import { parseHandedOut } from './machine-sources.ts'
 import { type Profile, profileName, readProfile } from './profile-files.ts'
 import { assumeRole, roleOfWebIdentity } from './web-identity.ts'
@@ -14,7 +15,7 @@ const PROGRAM_TIMEOUT_MS = 60_000
 const execute = promisify(execFile)
 
 /** Credentials of a profile in `~/.aws`: its own, those of a role, or what a program of it prints. The files are read again each time. */
-export const profileSource = (env: Environment, region: string): CredentialSource => ({
+export const profileSource = (env: Environment, region: string): CredentialSource<Credentials> => ({
   name: `the profile ${profileName(env)}`,
   remedy: `renew those of the profile ${profileName(env)} ("aws sso login", for example)`,
   async load() {

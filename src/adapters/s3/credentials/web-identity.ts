@@ -1,14 +1,15 @@
 import { readFileSync } from 'node:fs'
+import type { CredentialSource, Environment } from '../../objects/credentials/credential-chain.ts'
+import { fetchText, sourceFailed } from '../../objects/credentials/fetch-text.ts'
+import { textOf } from '../../objects/xml.ts'
 import { domainOf } from '../s3-address.ts'
 import { signedHeaders } from '../signature.ts'
-import { textOf } from '../xml.ts'
-import type { CredentialSource, Credentials, Environment } from './credentials.ts'
-import { fetchText, sourceFailed } from './fetch-text.ts'
+import type { Credentials } from './credentials.ts'
 
 const TIMEOUT_MS = 10_000
 
 /** Credentials of a role for the token of a web identity, as Kubernetes and CI services write it to a file. */
-export const webIdentitySource = (env: Environment, region: string): CredentialSource => ({
+export const webIdentitySource = (env: Environment, region: string): CredentialSource<Credentials> => ({
   name: 'the web identity (AWS_WEB_IDENTITY_TOKEN_FILE)',
   remedy: 'check the role AWS_ROLE_ARN and what it trusts',
   async load() {

@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import type { FoundObject, S3Bucket } from '../../s3/s3-bucket.ts'
+import type { FoundObject, ObjectBucket } from '../../../ports/object-bucket.ts'
 import { type LockHolder, MOST_HOLDER_BYTES, newHolder, ownSilence, parseHolder, STALE_MS } from '../lock-holder.ts'
 import { awaitLock, type HeldLockFile, type LockFile, type LockPlace, TakenLock } from '../taken-lock.ts'
 
@@ -13,7 +13,7 @@ const SETTLE_MS = 2000
  * @param where as users write it
  */
 export async function takeObjectLock(
-  bucket: S3Bucket,
+  bucket: ObjectBucket,
   key: string,
   where: string,
   about: Readonly<Record<string, string>> = {},
@@ -46,11 +46,11 @@ export async function takeObjectLock(
 }
 
 /** Writes a lock in place of the very one that was found. */
-const replace = (bucket: S3Bucket, key: string, content: readonly Uint8Array[], { version }: FoundObject) =>
+const replace = (bucket: ObjectBucket, key: string, content: readonly Uint8Array[], { version }: FoundObject) =>
   bucket.put(key, content, version === undefined ? {} : { only: { of: version } })
 
 /** Who holds a lock now; undefined if nobody does, or it can't be understood. */
-export async function liveHolder(bucket: S3Bucket, key: string): Promise<LockHolder | undefined> {
+export async function liveHolder(bucket: ObjectBucket, key: string): Promise<LockHolder | undefined> {
   const found = await bucket.get(key, { atMost: MOST_HOLDER_BYTES })
   if (typeof found !== 'object') return undefined
   const holder = holderIn(found)
@@ -58,10 +58,10 @@ export async function liveHolder(bucket: S3Bucket, key: string): Promise<LockHol
 }
 
 /** Takes a lock, and waits for it if somebody else holds it. */
-export const awaitObjectLock = (bucket: S3Bucket, key: string, where: string, everyMs = 100): Promise<LockFile> =>
+export const awaitObjectLock = (bucket: ObjectBucket, key: string, where: string, everyMs = 100): Promise<LockFile> =>
   awaitLock(() => takeObjectLock(bucket, key, where), everyMs)
 
-const placeOf = (bucket: S3Bucket, key: string, where: string, content: readonly Uint8Array[]): LockPlace => ({
+const placeOf = (bucket: ObjectBucket, key: string, where: string, content: readonly Uint8Array[]): LockPlace => ({
   where,
   what: 'the array there',
   async look() {
@@ -75,4 +75,5 @@ const placeOf = (bucket: S3Bucket, key: string, where: string, content: readonly
 const holderIn = ({ body }: FoundObject): LockHolder | undefined => parseHolder(new TextDecoder().decode(body))
 
 const silenceOf = async ({ writtenMs, nowMs }: FoundObject, holder: LockHolder | undefined): Promise<number> =>
-  (await ownSilence(holder)) ?? nowMs - writtenMs
+  // Nobody counts as dead because a service does not say when.
+  (await ownSilence(holder)) ?? (Number.isFinite(nowMs - writtenMs) ? nowMs - writtenMs : 0)

@@ -1,9 +1,9 @@
 import { InfrastructureError } from '../../../core/errors.ts'
+import type { FoundObject, GetObject, ObjectBucket } from '../../../ports/object-bucket.ts'
+import { openBucket } from '../../buckets/open-bucket.ts'
 import { ChangedObject } from '../../files/object-errors.ts'
-import { isS3Address, parseS3Address, type S3Address, showS3Address } from '../../s3/s3-address.ts'
-import { type FoundObject, type GetObject, S3Bucket } from '../../s3/s3-bucket.ts'
-import type { S3Options } from '../../s3/s3-requests.ts'
-import { s3Settings } from '../../s3/s3-settings.ts'
+import { type ObjectAddress, parseObjectAddress, showObjectAddress } from '../../objects/object-address.ts'
+import type { ObjectOptions } from '../../objects/object-request.ts'
 import { partReader } from '../http/http-parts.ts'
 import {
   joinKey,
@@ -15,9 +15,7 @@ import {
 } from '../store.ts'
 import { awaitObjectLock } from './object-lock.ts'
 
-export { isS3Address as isObjectAddress }
-
-export interface ObjectStoreOptions extends S3Options {
+export interface ObjectStoreOptions extends ObjectOptions {
   /** Called before an object is written or removed; if it throws, nothing is. */
   readonly guard?: (() => Promise<void>) | undefined
 }
@@ -30,21 +28,21 @@ const METADATA = ['zarr.json', '.zarray', 'attributes.json', 'info']
 
 /** The place of a path in a bucket. */
 export interface ObjectPlace {
-  readonly bucket: S3Bucket
-  readonly address: S3Address
+  readonly bucket: ObjectBucket
+  readonly address: ObjectAddress
 }
 
 /** @throws ConfigError `INVALID_CONFIG` */
-export function objectPlace(path: string, options: S3Options = {}): ObjectPlace {
-  const address = parseS3Address(path)
-  return { address, bucket: new S3Bucket(address.bucket, s3Settings(), options) }
+export function objectPlace(path: string, options: ObjectOptions = {}): ObjectPlace {
+  const address = parseObjectAddress(path)
+  return { address, bucket: openBucket(address, options) }
 }
 
 /** A container in an object store. Objects are written as a whole, so a reader sees the old one or the new one. */
 export function objectStore(container: string, { guard, ...options }: ObjectStoreOptions = {}): Store {
   const { bucket, address } = objectPlace(container, options)
   const keyOf = (key: string) => joinKey(address.key, key)
-  const where = (key: string) => showS3Address({ bucket: address.bucket, key: keyOf(key) })
+  const where = (key: string) => showObjectAddress({ ...address, key: keyOf(key) })
   return {
     writable: true,
     where,
@@ -95,7 +93,7 @@ const partsOf = (where: string, get: GetPart): PartReader =>
   }, where)
 
 /** Removes an object and all below it: what makes arrays first, outermost first. */
-async function removeTree(bucket: S3Bucket, key: string, guard: (() => Promise<void>) | undefined): Promise<void> {
+async function removeTree(bucket: ObjectBucket, key: string, guard: (() => Promise<void>) | undefined): Promise<void> {
   if (key === '') throw new InfrastructureError('IO_ERROR', 'A whole bucket is never removed.')
   const { objects } = await bucket.list(`${key}/`, { isDeep: true })
   const isMetadata = (name: string) => METADATA.includes(name.slice(name.lastIndexOf('/') + 1))

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
+import { isObjectAddress } from '../../../adapters/objects/object-address.ts'
 import { isDead, type LockHolder, readHolder } from '../../../adapters/zarr/lock-holder.ts'
 import { arrayHolder } from '../../../adapters/zarr/objects/object-marks.ts'
-import { isObjectAddress } from '../../../adapters/zarr/objects/object-store.ts'
 import { LOCK_FILE } from '../../../adapters/zarr/write-guard.ts'
 import { ConfigError } from '../../../core/errors.ts'
 import type { ArrayStore } from '../../../ports/array-store.ts'

@@ -4,18 +4,12 @@ import { DTYPES } from '../../../../src/core/array/dtype.ts'
 import { roi } from '../../../../src/core/geometry/roi.ts'
 import type { ArrayFormat, CreateArrayOptions } from '../../../../src/ports/chunked-array.ts'
 import { type ArrayKind, describeChunkedArray } from '../../../contracts/chunked-array.contract.ts'
-import { s3OrSkip } from '../../../support/s3.ts'
+import { OBJECT_STORES } from '../../../support/object-stores.ts'
 
 let made = 0
-const skipped: string[] = []
-const server = await s3OrSkip({ skip: (reason = '') => void skipped.push(reason) })
-server?.makeBucket('arrays')
-Object.assign(process.env, server?.env)
-after(() => server?.[Symbol.asyncDispose]())
-for (const reason of skipped) it('keeps the contract in an object store', { skip: reason })
-
 /** Arrays that each have a container of their own, and are closed and opened again before they are tested. */
 const inBucket = (
+  root: string,
   format: ArrayFormat,
   suffix: string,
   optionsFor: (chunkShape: readonly number[]) => Partial<CreateArrayOptions>,
@@ -25,7 +19,7 @@ const inBucket = (
   isWritable: true,
   runs: 8,
   async make(_, { shape, dtype, chunkShape, fillValue, axes }, voxels) {
-    const container = `s3://arrays/${made++}.${suffix}`
+    const container = `${root}/${made++}.${suffix}`
     const placed = axes === undefined ? {} : { axes }
     const options = { shape, dtype, chunkShape, fillValue, ...placed, ...optionsFor(chunkShape) }
     const array = await format.create(container, 'raw', options)
@@ -43,13 +37,25 @@ const inBucket = (
   ...kind,
 })
 
-if (server !== undefined) {
+for (const { name, addressOf, orSkip, scheme } of OBJECT_STORES) {
+  const skipped: string[] = []
+  const server = await orSkip({ skip: (reason = '') => void skipped.push(reason) })
+  after(() => server?.[Symbol.asyncDispose]())
+  for (const reason of skipped) it(`keeps the contract in ${name}`, { skip: reason })
+  if (server === undefined) continue
+  Object.assign(process.env, server.env)
+  await server.makeBucket('arrays')
+  const root = addressOf('arrays')
+  if (scheme === 's3') {
+    describeChunkedArray(
+      `Zarr 2 in ${name}`,
+      inBucket(root, zarrFormat(), 'zarr', () => ({ zarrFormat: 2, codec: 'blosc-lz4' })),
+    )
+  }
   describeChunkedArray(
-    'Zarr 2 in an object store',
-    inBucket(zarrFormat(), 'zarr', () => ({ zarrFormat: 2, codec: 'blosc-lz4' })),
-  )
-  describeChunkedArray(
-    'Zarr 3 with shards in an object store',
-    inBucket(zarrFormat(), 'zarr', (chunkShape) => ({ shardShape: chunkShape.map((length) => 2 * length) })),
+    `Zarr 3 with shards in ${name}`,
+    inBucket(root, zarrFormat(), 'zarr', (chunkShape) => ({ shardShape: chunkShape.map((length) => 2 * length) }), {
+      runs: scheme === 's3' ? 8 : 4,
+    }),
   )
 }

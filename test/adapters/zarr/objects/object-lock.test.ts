@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { after, beforeEach, describe, it } from 'node:test'
+import { openBucket } from '../../../../src/adapters/buckets/open-bucket.ts'
 import { identityOfProcess } from '../../../../src/adapters/files/process-identity.ts'
-import { S3Bucket } from '../../../../src/adapters/s3/s3-bucket.ts'
-import { readSettings } from '../../../../src/adapters/s3/s3-settings.ts'
+import { parseObjectAddress } from '../../../../src/adapters/objects/object-address.ts'
 import { awaitObjectLock, takeObjectLock } from '../../../../src/adapters/zarr/objects/object-lock.ts'
 import {
   KNOWN_MS,
@@ -10,18 +10,19 @@ import {
   readObjectMark,
   writeObjectMark,
 } from '../../../../src/adapters/zarr/objects/object-marks.ts'
-import { s3OrSkip } from '../../../support/s3.ts'
+import { OBJECT_STORES } from '../../../support/object-stores.ts'
 
-const skipped: string[] = []
-const server = await s3OrSkip({ skip: (reason = '') => void skipped.push(reason) })
-Object.assign(process.env, server?.env)
-after(() => server?.[Symbol.asyncDispose]())
-for (const reason of skipped) it('locks arrays in object stores', { skip: reason })
-
-if (server !== undefined) {
-  server.makeBucket('locks')
-  const bucket = new S3Bucket('locks', readSettings(server.env), { retryDelayMs: 1 })
-  const take = (key: string, about = {}) => takeObjectLock(bucket, key, `s3://locks/${key}`, about)
+for (const { scheme, name, addressOf, orSkip } of OBJECT_STORES) {
+  const skipped: string[] = []
+  const server = await orSkip({ skip: (reason = '') => void skipped.push(reason) })
+  after(() => server?.[Symbol.asyncDispose]())
+  for (const reason of skipped) it(`locks arrays in ${name}`, { skip: reason })
+  if (server === undefined) continue
+  Object.assign(process.env, server.env)
+  await server.makeBucket('locks')
+  const root = addressOf('locks')
+  const bucket = openBucket(parseObjectAddress(root), { retryDelayMs: 1 })
+  const take = (key: string, about = {}) => takeObjectLock(bucket, key, `${root}/${key}`, about)
   const exists = async (key: string) => (await bucket.get(key, { atMost: 1e5 })) !== 'missing'
   const writeHolder = (key: string, holder: object) => bucket.put(key, [Buffer.from(JSON.stringify(holder))])
   const { processStart: _, ...identity } = identityOfProcess()
@@ -29,7 +30,7 @@ if (server !== undefined) {
     server.fault = undefined
   })
 
-  describe('a lock in an object store', () => {
+  describe(`a lock in ${name}`, () => {
     it('W2: is held by one of many who take it at once, and free again afterwards', async () => {
       const locks = await Promise.all(Array.from({ length: 12 }, (_, i) => take('many', { run: `r${i}` })))
       const taken = locks.filter(({ status }) => status === 'taken')
@@ -41,8 +42,8 @@ if (server !== undefined) {
     })
 
     it('is waited for', async () => {
-      const first = await awaitObjectLock(bucket, 'wait', 's3://locks/wait')
-      const second = awaitObjectLock(bucket, 'wait', 's3://locks/wait', 5)
+      const first = await awaitObjectLock(bucket, 'wait', `${root}/wait`)
+      const second = awaitObjectLock(bucket, 'wait', `${root}/wait`, 5)
       await first[Symbol.asyncDispose]()
       await (await second)[Symbol.asyncDispose]()
     })
@@ -69,7 +70,7 @@ if (server !== undefined) {
     it('is taken even if the answer to its write is lost', async () => {
       let isLost = false
       server.fault = ({ method }) => {
-        if (method !== 'PUT' || isLost) return undefined
+        if (method !== (scheme === 'gs' ? 'POST' : 'PUT') || isLost) return undefined
         isLost = true
         return { reset: 'after' }
       }
@@ -86,8 +87,8 @@ if (server !== undefined) {
     })
   })
 
-  describe('the guard of an array in an object store', () => {
-    const path = 's3://locks/guarded.zarr/raw'
+  describe(`the guard of an array in ${name}`, () => {
+    const path = `${root}/guarded.zarr/raw`
     const mark = (id: string) => writeObjectMark(path, JSON.stringify({ id }))
 
     it('lets the run write whose mark it has, and asks once for writes at once', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { elementsOf, escapeXml, textOf } from '../../../src/adapters/s3/xml.ts'
+import { elementsOf, escapeXml, textOf } from '../../../src/adapters/objects/xml.ts'
 
 describe('the XML of answers', () => {
   it('gives back any text that was escaped', () =>

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { RequestLimit } from '../../../src/adapters/s3/request-limit.ts'
+import { RequestLimit } from '../../../src/adapters/objects/request-limit.ts'
 
 describe('the bound of requests', () => {
   it('is kept, and every request has its turn', async () => {

@@ -1,11 +1,10 @@
-import { given } from '../../core/given.ts'
-import { textOf } from './xml.ts'
+import type { ErrorKind, SaidError } from './said-error.ts'
 
 /** Errors are short. */
 const MOST_ERROR_BYTES = 64 * 1024
 
 /** A complete answer. */
-export interface S3Answer {
+export interface ObjectAnswer {
   readonly status: number
   readonly headers: Headers
   /** Empty for an error. */
@@ -13,6 +12,8 @@ export interface S3Answer {
   /** What the service says is wrong: `NoSuchKey`, `SlowDown`, …; '' for none, or if it doesn't say. */
   readonly code: string
   readonly message: string
+  /** What that means; undefined for no error, or if only the status tells. */
+  readonly kind: ErrorKind | undefined
 }
 
 export interface BodyLimits {
@@ -23,18 +24,20 @@ export interface BodyLimits {
   readonly received: () => void
 }
 
+/** Reads what a service says in an error. */
+type ReadError = (status: number, headers: Headers, text: string) => SaidError
+
 /** An answer that is longer than it may be. */
 export class TooLong extends Error {}
 
 /** @throws Error for a body that ends early; {@link TooLong} */
-export async function readAnswer(response: Response, limits: BodyLimits): Promise<S3Answer> {
+export async function readAnswer(response: Response, limits: BodyLimits, errorIn: ReadError): Promise<ObjectAnswer> {
   const { status, headers } = response
   const isError = status >= 300
   const body = await readBody(response, isError ? { ...limits, atMost: MOST_ERROR_BYTES, into: undefined } : limits)
-  if (!isError) return { status, headers, body, code: '', message: '' }
-  const xml = new TextDecoder().decode(body)
-  const code = textOf(xml, 'Code') ?? ''
-  return { status, headers, body: new Uint8Array(0), code, message: textOf(xml, 'Message') ?? '' }
+  if (!isError) return { status, headers, body, code: '', message: '', kind: undefined }
+  const { code, message, kind } = errorIn(status, headers, new TextDecoder().decode(body))
+  return { status, headers, body: new Uint8Array(0), code, message, kind }
 }
 
 async function readBody(response: Response, { atMost, into, received }: BodyLimits): Promise<Uint8Array> {
@@ -65,7 +68,7 @@ async function readBody(response: Response, { atMost, into, received }: BodyLimi
 }
 
 /** Why a part is not the requested one; undefined if it is. @param range `bytes=0-99` or `bytes=-16` */
-export function wrongPart({ headers, body }: S3Answer, range: string): string | undefined {
+export function wrongPart({ headers, body }: ObjectAnswer, range: string): string | undefined {
   if (headers.has('content-encoding')) return 'the service sent a part of an encoded version of it'
   const sent = headers.get('content-range') ?? ''
   const [, first, last, total] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(sent) ?? []
@@ -78,7 +81,3 @@ export function wrongPart({ headers, body }: S3Answer, range: string): string | 
   const length = Number(last) - Number(first) + 1
   return body.length === length ? undefined : `the service sent ${body.length} of ${length} bytes`
 }
-
-/** What tells versions of an object apart. */
-export const versionIn = ({ headers }: S3Answer): { readonly version?: string } =>
-  given({ version: headers.get('etag') ?? undefined })
