@@ -70,6 +70,7 @@ def describe_task(task: Task, name: str | None) -> Message:
         "requires": {**task.requires, **({_own_limit(task): 1} if task.workers is not None else {})},
         "checks": task.is_done is not None,
         "writes": list(task.writes),
+        **_placement(task),
     }
     if task.max_retries is not None:
         spec["maxRetries"] = task.max_retries
@@ -83,6 +84,14 @@ def describe_task(task: Task, name: str | None) -> Message:
     if task.max_ahead is not None:
         spec["maxAhead"] = {"blocks": task.max_ahead}
     return spec
+
+
+def _placement(task: Task) -> Message:
+    """How `block.to_slices()` places the arrays of a task; nothing if the task says nothing of it."""
+    if task.voxel_size is None and task.offset is None:
+        return {}
+    axes = len(task.write_roi.shape)
+    return {"voxelSize": list(task.voxel_size or (1,) * axes), "offset": list(task.offset or (0,) * axes)}
 
 
 def _wire(roi: Roi) -> Message:

@@ -192,7 +192,8 @@ class Task:
     is_done: called with a block before it: true skips it; and after it: false is a failed attempt.
     requires: what one worker needs of the resources of the run: `{"gpu": 1}`.
     max_ahead: how many blocks may be done ahead of the tasks after this one.
-    writes: arrays that blocks write; refused if two blocks that may run together share a chunk.
+    writes: arrays that blocks write; refused if two blocks that may run together share a chunk, or if the metadata of an array say
+        another voxel size or offset than the task.
     voxel_size, offset: of the arrays, for `block.to_slices()`: world units per voxel, and the position of the first voxel.
         What blocks write must be whole voxels.
     config: passed on as `block.config`; plain values that JSON has.

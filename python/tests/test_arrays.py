@@ -68,6 +68,44 @@ class Arrays(unittest.TestCase):
             bellis.run(task, workers=0)
         self.assertEqual(raised.exception.code, "CHUNK_CONFLICT")
 
+    def test_are_not_written_with_another_voxel_size_or_offset_than_their_own(self) -> None:
+        # Voxels of 40 × 4 nm from (80, 0) nm on.
+        own = {"voxel_size": (40, 4), "offset": (80, 0)}
+        total, block = ((80, 0), (160, 24)), ((0, 0), (80, 24))
+        for options, text in (
+            ({**own, "voxel_size": (80, 8)}, r"voxel_size \(80, 8\) nm: expected \(40, 4\) nm, as the metadata of .*correct the metadata"),
+            ({"voxel_size": (40, 4)}, r"offset \(0, 0\) nm: expected \(80, 0\) nm, as the metadata"),
+            ({"offset": (80, 0)}, r"voxel_size \(1, 1\) nm: expected \(40, 4\) nm"),
+        ):
+            wrong = bellis.Task("t", self.fail, total, block, read_write_conflict=False, writes=[self.raw], **options)
+            with self.assertRaisesRegex(bellis.CannotRun, text):
+                bellis.run(wrong, workers=0)
+        for options in (own, {}):
+            right = bellis.Task("t", lambda block: None, total, block, read_write_conflict=False, writes=[self.raw], **options)
+            self.assertTrue(bellis.run(right, workers=0))
+
+    def test_without_metadata_are_written_where_the_task_says(self) -> None:
+        path = self.folder / "plain.zarr"
+        zarr.create_array(path, shape=(4, 6), chunks=(2, 6), dtype="uint8")
+        total, half, all_rows = ((80, 0), (160, 24)), ((0, 0), (40, 24)), ((0, 0), (80, 24))
+        for block, code in ((half, "CHUNK_CONFLICT"), (all_rows, None), (((0, 0), (160, 48)), "OUTSIDE_ARRAY")):
+            total_of = total if code != "OUTSIDE_ARRAY" else ((80, 0), (320, 48))
+            task = bellis.Task(
+                "t", lambda block: None, total_of, block, read_write_conflict=False, writes=[path], voxel_size=(40, 4), offset=(80, 0)
+            )
+            if code is None:
+                self.assertTrue(bellis.run(task, workers=0))
+                continue
+            with self.assertRaises(bellis.CannotRun) as raised:
+                bellis.run(task, workers=0)
+            self.assertEqual(raised.exception.code, code)
+        # What the metadata do say, counts.
+        zarr.open_array(path, mode="r+").attrs["resolution"] = [40, 4]
+        placed = bellis.Task("t", lambda block: None, total, all_rows, writes=[path], voxel_size=(40, 4), offset=(80, 0))
+        self.assertTrue(bellis.run(placed, workers=0))
+        with self.assertRaisesRegex(bellis.CannotRun, "voxel_size"):
+            bellis.run(placed.replace(voxel_size=(20, 4)), workers=0)
+
     def test_are_smoothed_block_by_block_in_python(self) -> None:
         source = bellis.open(self.raw)
         voxels = zarr.open_array(self.raw, mode="r")

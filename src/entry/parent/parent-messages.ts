@@ -34,6 +34,9 @@ const taskSpec = z.object({
   checks: z.boolean().default(false),
   /** Arrays that its blocks write: refused if two blocks share a chunk. */
   writes: z.array(z.string()).default([]),
+  /** How its functions turn Rois into voxels of these arrays: world units per voxel, and the position of the first voxel. */
+  voxelSize: z.array(z.int().min(1)).optional(),
+  offset: z.array(z.int()).optional(),
   /** Blocks that write nothing where this volume is not 0 are not run. */
   mask: z.string().optional(),
   /** Blocks that are not run, too: a bitmap in base64, as `masked` of a plan. */

@@ -5,6 +5,7 @@ import { defineTask } from '../../runtime/tasks/define-task.ts'
 import { notOurFunction, PARENT_MODULE } from '../../runtime/tasks/parent-tasks.ts'
 import type { TaskNode } from '../../runtime/tasks/task-node.ts'
 import type { TaskSpec } from './parent-messages.ts'
+import { writtenArray } from './written-array.ts'
 
 /** A task of Rois alone: its blocks are done by programs that the parent knows. @param upstream the tasks that it comes after */
 export function roiTask(spec: TaskSpec, upstream: readonly TaskNode[]): TaskNode {
@@ -15,14 +16,7 @@ export function roiTask(spec: TaskSpec, upstream: readonly TaskNode[]): TaskNode
     module: PARENT_MODULE,
     async plan(_, { arrays }) {
       const opened = []
-      for (const path of writes) opened.push(await arrays.open(path))
-      for (const { path, unit } of opened) {
-        if (unit === 'nm') continue
-        throw new ConfigError(
-          'UNSUPPORTED',
-          `Task "${id}": the voxel size of ${path} is not a whole number of nm, in which its Rois are; leave it out of writes.`,
-        )
-      }
+      for (const path of writes) opened.push(writtenArray(spec, await arrays.open(path)))
       const mask = spec.mask === undefined ? undefined : await arrays.open(spec.mask)
       const masked = spec.masked === undefined ? undefined : new Uint8Array(Buffer.from(spec.masked, 'base64'))
       return { totalRoi, readRoi, writeRoi, fit, readWriteConflict, writes: opened, ...given({ mask, masked }) }
