@@ -861,6 +861,8 @@ class _Worker:
         self.set_up: Callable[[Mapping[str, Any]], None] = lambda task: None
         #: Whether Ctrl-C in a terminal is for this process.
         self.takes_interrupts = True
+        #: Called when the first Ctrl-C has it leave after the running block.
+        self.on_interrupt: Callable[[], None] = lambda: None
         #: Whether it left although the run had not asked it to: because of a signal, or since it could not set up a task.
         self.left_early = False
         self._context = context if context is not None or run is not None else os.environ.get("BELLIS_CONTEXT")
@@ -1371,6 +1373,8 @@ class _Worker:
                 raise KeyboardInterrupt
             self.left_early = True
             self.drain()
+            if number == signal.SIGINT:
+                self.on_interrupt()
 
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):

@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 import multiprocessing.connection
 import os
+import queue
 import shlex
 import shutil
 import signal
@@ -27,7 +28,7 @@ from ._result import Result, parse_result
 from ._task import Block, Task, with_upstream
 from ._values import Writable, amounts, one_of, path_of_array, positive_number, whole_number
 from ._words import in_python
-from ._worker import TaskRunner
+from ._worker import DEVICES, TaskRunner
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -55,8 +56,8 @@ class CannotRun(BellisError):
         self.code = code
 
 
-def describe_task(task: Task, name: str | None) -> Message:
-    """A task as the engine takes it."""
+def describe_task(task: Task, name: str | None, has_limits: bool = True) -> Message:
+    """A task as the engine takes it. has_limits: whether it may have a time limit."""
     spec: Message = {
         "id": task.id,
         "after": [upstream.id for upstream in task.upstream],
@@ -74,7 +75,7 @@ def describe_task(task: Task, name: str | None) -> Message:
     }
     if task.max_retries is not None:
         spec["maxRetries"] = task.max_retries
-    if task.timeout is not None:
+    if task.timeout is not None and has_limits:
         spec["timeoutMs"] = task.timeout * 1000
     if task.mask is not None:
         spec["mask"] = task.mask
@@ -118,6 +119,8 @@ class Run:
         self._setup_failure: tuple[str, Exception] | None = None
         self._is_listening = threading.Event()
         self._is_over = threading.Event()
+        #: The names (`worker:session`) under which this process is to do blocks itself; None once the run is over.
+        self._own_names: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._interrupts: _Interrupts | None = None
         #: What a worker needs to join: `bellis://TOKEN@HOST:PORT`. A secret.
@@ -195,21 +198,40 @@ class Run:
 
     def _work(self) -> None:
         runner = TaskRunner(self._tasks, self._exceptions.note)
-        worker = _Worker(self.context, None)
-        check = self._options.check
+        name: str | None = ""
+        devices = os.environ.get(DEVICES)
         try:
-            for block in runner.blocks(worker):
-                if check is not None and check(block.task_id, [block.index], [(block.read_roi, block.write_roi)])[0]:
-                    block.skip()
-                else:
-                    self._options.do(runner, block)
+            while (name := self._own_names.get()) is not None:
+                worker = _Worker(self.context, None, name)
+                worker.on_interrupt = _announce_end
+                self._do_all(runner, worker)
+                self._setup_failure = runner.setup_failure
+                if worker.left_early:
+                    self.stop()
+                self._note_left(name)
         except BaseException:
             self.stop(now=True)
+            self._note_left(name or "")
             self._is_over.wait()
             raise
-        self._setup_failure = runner.setup_failure
-        if worker.left_early:
-            self.stop()
+        finally:
+            if devices is None:
+                os.environ.pop(DEVICES, None)
+            else:
+                os.environ[DEVICES] = devices
+
+    def _do_all(self, runner: TaskRunner, worker: _Worker) -> None:
+        """Does the blocks of a worker in this thread, until the engine has no more for it."""
+        check = self._options.check
+        for block in runner.blocks(worker):
+            if check is not None and check(block.task_id, [block.index], [(block.read_roi, block.write_roi)])[0]:
+                block.skip()
+            else:
+                self._options.do(runner, block)
+
+    def _note_left(self, name: str) -> None:
+        """Tells the engine that this process does no more blocks under a name."""
+        self._engine.send({"type": "exited", "worker": name.partition(":")[0], "reason": "it has left"})
 
     def _outcome(self) -> Result:
         if self._failure is not None:
@@ -233,7 +255,7 @@ class Run:
     def _interrupt(self, count: int) -> None:
         """Ctrl-C was pressed for this time."""
         if count == 1:
-            print("Stopping when the running blocks have ended; Ctrl-C again ends them, too.", file=sys.stderr, flush=True)
+            _announce_end()
         self.stop(now=count > 1)
         if count > 1 and self._crew is not None:
             self._crew.kill_all()
@@ -266,11 +288,16 @@ class Run:
             self._is_listening.set()
             if self._options.on_listening is not None:
                 self._options.on_listening(self)
+        elif kind == "launch" and self._crew is None:
+            self._own_names.put(f"{message['worker']}:{message['session']}")
         elif kind == "launch":
             assert self._crew is not None and self.folder is not None
             self._crew.start(message["worker"], message["session"], self.context, self.folder / "logs", message.get("taskId"))
         elif kind == "kill":
-            if self._crew is not None:
+            if self._crew is None:
+                # The block in the calling thread can't be ended; nobody waits for it.
+                self._note_left(message["worker"])
+            else:
                 self._crew.kill(message["worker"])
                 self._note_ended()
         elif kind == "check":
@@ -321,6 +348,12 @@ class Run:
             shutil.rmtree(self._scratch, ignore_errors=True)
         self._is_over.set()
         self._is_listening.set()
+        self._own_names.put(None)
+
+
+def _announce_end() -> None:
+    """Ctrl-C was pressed for the first time."""
+    print("Stopping when the running blocks have ended; Ctrl-C again ends them, too.", file=sys.stderr, flush=True)
 
 
 class _Exceptions:
@@ -439,7 +472,7 @@ def run(
     """Runs tasks, and those that they come after, to their end.
 
     workers: how many processes. Default: as many as there are processors. 0: all blocks are done in this thread, so that
-        a debugger, globals and closures work as in any loop.
+        a debugger, globals and closures work as in any loop; `timeout` and `stall` have no effect there, since nothing could end them.
     resources: what all workers have together, for `requires` of tasks: `{"gpu": 2}`.
     start_method: "fork" (functions need not be pickled), "spawn" or "forkserver" (functions are pickled by value).
         Default: that of multiprocessing.
@@ -551,20 +584,22 @@ def _start(
         raise ValueError(f"record is {record!r}; expected 'sqlite', 'none', or an address that starts with mongodb://.")
     all_tasks = with_upstream(tasks)
     by_id = {task.id: task for task in all_tasks}
+    # Nothing can end a function in the calling thread, and time at a breakpoint is nobody's loss.
+    is_here = workers == 0 and pool == "process"
     own = {_own_limit(task): task.workers for task in all_tasks if task.workers is not None}
     request: Message = {
         "type": "run",
         "directory": os.getcwd(),
         **own_command(),
-        "tasks": [describe_task(task, name) for task in all_tasks],
-        "pool": "none" if workers == 0 and pool == "process" else "parent" if pool == "process" else pool,
+        "tasks": [describe_task(task, name, has_limits=not is_here) for task in all_tasks],
+        "pool": "parent" if pool == "process" else pool,
         "progress": record or ("none" if name is None else "sqlite"),
         "overwrite": overwrite,
         "dashboard": dashboard,
         "events": list(EVENTS),
     }
     given = {
-        "workers": None if workers is None else whole_number(workers, "workers", 0) or None,
+        "workers": None if workers is None else whole_number(workers, "workers", 0) or (1 if is_here else None),
         "resources": {**own, **amounts(resources, "resources")} or None,
         "maxRetries": None if max_retries is None else whole_number(max_retries, "max_retries", 0),
         "timeoutMs": None if timeout is None else positive_number(timeout, "timeout") * 1000,
@@ -575,12 +610,15 @@ def _start(
         **submitted,
     }
     request.update({key: value for key, value in given.items() if value is not None})
+    if is_here:
+        request.pop("timeoutMs", None)
+        request["stallMs"] = None
     is_kept = name is not None or run_dir is not None or pool in _BATCH_SYSTEMS or dashboard
     if is_kept:
         request["runDir"] = str(run_dir or os.environ.get("BELLIS_HOME") or ".bellis")
     if pool in _BATCH_SYSTEMS:
         request["workerCommand"] = _worker_command(by_id, Path(request["runDir"]))
-    crew = Crew(by_id, start_method) if request["pool"] == "parent" else None
+    crew = Crew(by_id, start_method) if request["pool"] == "parent" and not is_here else None
     return Run(by_id, request, _Options(progress, crew, stops_at_failure=stops_at_failure))
 
 

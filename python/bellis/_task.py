@@ -123,6 +123,8 @@ class Block(ClientBlock):
 
     #: Whether it is done in the calling thread: what ends a program, or leaves a debugger, ends the run there.
     is_here = False
+    #: Whether Ctrl-C in a terminal is for the process that does it.
+    takes_interrupts = False
 
     def _take(self, error: BaseException) -> None:
         super()._take(error)
@@ -133,7 +135,7 @@ class Block(ClientBlock):
     ) -> bool:
         if self.is_here and isinstance(error, _debugger_quit()):
             return False
-        if not self.is_here and isinstance(error, SystemExit):
+        if error is not None and not isinstance(error, Exception) and not ends_program(error, self.is_here, self.takes_interrupts):
             self._take(error)
             return True
         return super().__exit__(kind, error, trace)
@@ -146,6 +148,13 @@ class Block(ClientBlock):
         box = self.write_roi if roi is None else as_roi(roi, "roi")
         size = self.voxel_size or (1,) * len(box.shape)
         return box.to_slices(size, self.array_offset or None)
+
+
+def ends_program(error: BaseException, is_here: bool, takes_interrupts: bool) -> bool:
+    """Whether what a function of the user has raised ends the program. In a worker of a run it is a failure like others: the worker would
+    only be replaced, and nobody would see what was raised.
+    """
+    return is_here or (takes_interrupts and isinstance(error, KeyboardInterrupt))
 
 
 def _debugger_quit() -> tuple[type[BaseException], ...]:

@@ -30,6 +30,7 @@ _FIELDS = {
 }
 _FLAG = re.compile(r"(?<![\w-])--([a-z][a-z-]*)(?:=|[ ](?=[-\d\"'<.]))?")
 _START = re.compile(r"^--([a-z][a-z-]*)((?:\[\d+\])?) (?=\S)")
+_AMOUNTS = re.compile(r"--resources[ =]((?:[\w.-]+=[\d.]+)(?:,[\w.-]+=[\d.]+)*)")
 _FIELD = re.compile(rf"\b({'|'.join(_FIELDS)})\b")
 
 
@@ -37,7 +38,13 @@ def in_python(message: str) -> str:
     """A message that names flags and fields, with the names of arguments: `--block-read 4: …` is `block_read=4: …`."""
     # The value that an error names first belongs to its flag.
     started = _START.sub(lambda found: f"{found[1].replace('-', '_')}{found[2]}=", message)
-    return _FIELD.sub(lambda found: _FIELDS[found[1]], _FLAG.sub(_argument, started))
+    with_amounts = _AMOUNTS.sub(lambda found: f"resources={{{_entries(found[1])}}}", started)
+    return _FIELD.sub(lambda found: _FIELDS[found[1]], _FLAG.sub(_argument, with_amounts))
+
+
+def _entries(amounts: str) -> str:
+    """`gpu=1,cpu=4` as the entries of a dict."""
+    return ", ".join(f'"{name}": {amount}' for name, amount in (each.split("=") for each in amounts.split(",")))
 
 
 def _argument(found: re.Match[str]) -> str:

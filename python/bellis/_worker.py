@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any, Callable, Iterator, Mapping
 
 from ._client import _Worker
-from ._task import Block, Task, positional_count, refuse_deferred
+from ._task import Block, Task, ends_program, positional_count, refuse_deferred
 
+#: The GPUs that a process may use.
+DEVICES = "CUDA_VISIBLE_DEVICES"
 #: A call of Linux: which signal a process gets when its parent ends.
 PR_SET_PDEATHSIG = 1
 #: What SQLite locks of a file to read it: the length and the start (SHARED_SIZE and SHARED_FIRST in its os.h).
@@ -24,10 +26,20 @@ LOCK_TRIES = 100
 class TaskRunner:
     """Does blocks of tasks in this process."""
 
-    def __init__(self, tasks: Mapping[str, Task], note: Callable[[str, int, BaseException | None], None] | None = None) -> None:
-        """note: called after each attempt in the thread of the user, with what was raised."""
+    def __init__(
+        self,
+        tasks: Mapping[str, Task],
+        note: Callable[[str, int, BaseException | None], None] | None = None,
+        takes_interrupts: bool = False,
+    ) -> None:
+        """note: called after each attempt in the thread of the user, with what was raised. takes_interrupts: whether Ctrl-C in a terminal
+        is for this process.
+        """
         self._tasks = tasks
         self._note = note
+        self._takes_interrupts = takes_interrupts
+        #: The names of the GPUs that all workers share; those of one worker are numbered within them.
+        self._gpus = [name.strip() for name in os.environ.get(DEVICES, "").split(",") if name.strip()]
         #: The task whose setup failed, and what it raised.
         self.setup_failure: tuple[str, Exception] | None = None
         #: The arguments of a task's function after the block, once it is set up.
@@ -38,7 +50,7 @@ class TaskRunner:
         task = self._tasks[wire_task["id"]]
         resources = wire_task.get("resources") or {}
         if "gpu" in resources:
-            os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(map(str, resources["gpu"]))
+            os.environ[DEVICES] = ",".join(self._gpus[unit] if unit < len(self._gpus) else str(unit) for unit in resources["gpu"])
         if task.setup is not None:
             given = (task.config, resources)[: positional_count(task.setup)]
             try:
@@ -46,6 +58,10 @@ class TaskRunner:
             except Exception as error:
                 self.setup_failure = task.id, error
                 raise
+            except BaseException as error:
+                if ends_program(error, self._note is not None, self._takes_interrupts):
+                    raise
+                raise RuntimeError(f"{type(error).__name__} was raised, which would end the worker: {error}") from error
 
     def function_of(self, block: Block) -> Callable[..., Any]:
         """The function of the task of a block."""
@@ -58,6 +74,7 @@ class TaskRunner:
         block.voxel_size = task.voxel_size or ()
         block.array_offset = task.offset or ()
         block.is_here = self._note is not None
+        block.takes_interrupts = self._takes_interrupts
         with block:
             if task.is_done is not None and task.is_done(block):
                 block.skip()
@@ -82,7 +99,7 @@ def do_blocks(tasks: Mapping[str, Task], context: str | None, name: str | None, 
     """Does blocks until the run is over. name: `worker:session`, for a worker that the run has asked for."""
     worker = _Worker(context, run, name)
     worker.takes_interrupts = name is None
-    runner = TaskRunner(tasks)
+    runner = TaskRunner(tasks, takes_interrupts=worker.takes_interrupts)
     for block in runner.blocks(worker):
         runner.do(block)
 

@@ -117,6 +117,15 @@ class Workers(InFolder):
         self.assertEqual(result["t"].failed, 0)
         self.assertIn("ZeroDivisionError", result["t"].error or "")
 
+    def test_that_are_left_by_their_setup_say_why(self) -> None:
+        for setup, text in ((lambda: sys.exit("no model"), "SystemExit.*no model"), (self.interrupt, "KeyboardInterrupt.*not here")):
+            result = bellis.run(self.task(lambda block, state: None, setup=setup), workers=1)
+            self.assertFalse(result)
+            self.assertRegex(result["t"].error or "", text)
+
+    def interrupt(self) -> None:
+        raise KeyboardInterrupt("not here")
+
     def test_0_that_can_not_be_set_up_say_why(self) -> None:
         result = bellis.run(self.task(lambda block, state: None, setup=lambda: 1 // 0), workers=0)
         self.assertFalse(result)
@@ -154,6 +163,41 @@ class Workers(InFolder):
         result = bellis.run(self.task(do, requires={"gpu": 1}), workers=2, resources={"gpu": 2})
         self.assertTrue(result, result)
         self.assertTrue(set(self.noted()) <= {"gpu-0-0", "gpu-1-1"}, self.noted())
+
+    def test_have_gpus_of_those_that_the_program_may_use(self) -> None:
+        with unittest.mock.patch.dict(os.environ, {"CUDA_VISIBLE_DEVICES": "GPU-a,GPU-b"}):
+            do = lambda block: self.note(f"{block.resources['gpu'][0]}-{os.environ['CUDA_VISIBLE_DEVICES']}")
+            result = bellis.run(self.task(do, requires={"gpu": 1}), workers=2, resources={"gpu": 2})
+        self.assertTrue(result, result)
+        self.assertTrue(set(self.noted()) <= {"0-GPU-a", "1-GPU-b"}, self.noted())
+
+    def test_0_have_the_resources_that_a_task_requires_too(self) -> None:
+        seen = []
+
+        def do(block: bellis.Block) -> None:
+            seen.append((block.task_id, block.resources, os.environ.get("CUDA_VISIBLE_DEVICES")))
+
+        def set_up(config, resources):
+            seen.append(("setup", resources, None))
+
+        options = {"resources": {"gpu": 2}, "workers": 0}
+        with unittest.mock.patch.dict(os.environ, {"CUDA_VISIBLE_DEVICES": "3,5"}):
+            one = self.task(lambda block, state: do(block), "one", requires={"gpu": 1}, setup=set_up)
+            both = bellis.Task("both", do, TOTAL, BLOCK, requires={"gpu": 2}, read_write_conflict=False)
+            self.assertTrue(bellis.run(one >> both, **options))
+            self.assertEqual(os.environ["CUDA_VISIBLE_DEVICES"], "3,5")
+        self.assertEqual(seen[0], ("setup", {"gpu": [0]}, None))
+        self.assertEqual(seen.count(("one", {"gpu": [0]}, "3")), 8, seen)
+        self.assertEqual(seen.count(("both", {"gpu": [0, 1]}, "3,5")), 8, seen)
+        with self.assertRaisesRegex(bellis.CannotRun, r'needs gpu 1, and the run has 0: give the run more \(resources=\{"gpu": 1\}\), or'):
+            bellis.run(one, workers=0)
+
+    def test_0_have_no_time_limits_since_they_may_stand_at_a_breakpoint(self) -> None:
+        task = self.task(lambda block: time.sleep(1 if block.index == 1 else 0), timeout=0.2)
+        events = []
+        result = bellis.run(task, workers=0, timeout=0.2, stall=0.2, on_stall="report", progress=events.append)
+        self.assertTrue(result, result)
+        self.assertEqual({event["type"] for event in events} & {"warning", "block-retried", "block-failed", "worker-died"}, set())
 
     def test_of_one_task_are_limited(self) -> None:
         def do(block: bellis.Block) -> None:
@@ -238,6 +282,19 @@ class Blocks(InFolder):
             [failure] = result["t"].failures
             self.assertEqual((failure.error, failure.code, failure.attempts), ("SystemExit: 3", "BLOCK_FAILED", 1))
             self.assertIn("in leave", failure.traceback)
+
+    def test_that_interrupt_their_worker_have_failed(self) -> None:
+        def interrupt(block: bellis.Block) -> None:
+            if block.index == 2:
+                raise KeyboardInterrupt("no more")
+            if block.index == 3:
+                raise BaseException("nothing")
+
+        for method in ("fork", "spawn"):
+            result = bellis.run(self.task(interrupt), workers=1, start_method=method)
+            self.assertEqual((result["t"].completed, result["t"].failed), (6, 2))
+            errors = sorted((failure.error, failure.attempts) for failure in result["t"].failures)
+            self.assertEqual(errors, [("BaseException: nothing", 1), ("KeyboardInterrupt: no more", 1)])
 
     def test_are_not_done_by_functions_that_only_promise_to_run(self) -> None:
         async def promise(block):
@@ -499,7 +556,9 @@ class Ends(InFolder):
             if block.index == 2:
                 os.kill(os.getpid(), signal.SIGINT)
 
-        result = bellis.run(self.task(interrupt), workers=0)
+        with contextlib.redirect_stderr(io.StringIO()) as shown:
+            result = bellis.run(self.task(interrupt), workers=0)
+        self.assertIn("Stopping when the running blocks have ended; Ctrl-C again ends them, too.", shown.getvalue())
         self.assertTrue(result.interrupted)
         self.assertEqual(result["t"].failed, 0)
         self.assertLess(result["t"].completed, 8)

@@ -202,10 +202,12 @@ def run_pipeline(
         "directory": os.getcwd(),
         **own_command(),
         "tasks": [_describe(by_id[one.id], one, is_serial) for one in native.values()],
-        "pool": "none" if is_serial else "parent",
+        "pool": "parent",
         "workers": 1 if not multiprocessing else max(task.max_workers for task in ordered),
         "resources": {**_limits(native), "cpu": 1_000_000, **(resources or {})},
         "events": list(EVENTS),
+        # Nothing can end a function in the calling thread, and it may stand at a breakpoint.
+        **({"stallMs": None} if is_serial else {}),
     }
     restarts = [task.max_worker_restarts for task in ordered if task.max_worker_restarts is not None]
     if restarts:
@@ -240,7 +242,7 @@ def _begin(run: Run, tasks: Sequence[BaseTask]) -> None:
 
 def _describe(task: BaseTask, native: _task.Task, is_serial: bool) -> dict[str, Any]:
     own = {} if is_serial else {"ownWorkers": True, "asks": task.is_checked}
-    return {**describe_task(native, None), "checks": task.is_checked, **own}
+    return {**describe_task(native, None, has_limits=not is_serial), "checks": task.is_checked, **own}
 
 
 def _limits(native: Mapping[str, _task.Task]) -> dict[str, float]:

@@ -60,7 +60,8 @@ const runRequest = z.object({
   maxRetries: z.int().min(0).optional(),
   maxFailures: z.number().optional(),
   timeoutMs: z.number().optional(),
-  stallMs: z.number().positive().optional(),
+  /** `null`: no worker has stalled, however long it takes; JSON has no `Infinity`. */
+  stallMs: z.number().positive().nullable().optional(),
   onStall: z.enum(STALL_ACTIONS).optional(),
   maxWorkerRestarts: z.int().min(0).optional(),
   progress: z.string().default('none'),

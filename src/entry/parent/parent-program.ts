@@ -119,8 +119,8 @@ function take(message: ReturnType<typeof parseParentMessage>, run: Run, launcher
 
 function optionsOf(request: RunRequest, launcher: ParentLauncher, link: ParentLink): RunOptions {
   const { pool, overwrite, progress, dashboard, events, host, slurm, sge, pbs, lsf, workerCommand } = request
-  const { workers, resources, maxRetries, maxFailures, timeoutMs, stallMs, onStall, maxWorkerRestarts, runDir } =
-    request
+  const { workers, resources, maxRetries, maxFailures, timeoutMs, onStall, maxWorkerRestarts, runDir } = request
+  const stallMs = request.stallMs === null ? Number.POSITIVE_INFINITY : request.stallMs
   const wanted = new Set(events)
   return {
     pool: pool === 'parent' ? launcher : pool,
