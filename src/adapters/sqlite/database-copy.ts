@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { InfrastructureError } from '../../core/errors.ts'
 import { errnoOf } from '../../core/system-errors.ts'
+import { assertPlainFiles } from './plain-files.ts'
 
 /** The length of the header of SQLite's write-ahead log. It changes whenever the log starts again. */
 const LOG_HEADER_BYTES = 32
@@ -16,6 +17,7 @@ const MAX_ATTEMPTS = 20
  * @throws InfrastructureError `IO_ERROR`; the system's error
  */
 export function copyDatabase(file: string): Disposable & { readonly file: string } {
+  assertPlainFiles(file)
   const folder = mkdtempSync(join(tmpdir(), 'bellis-record-'))
   const copy = join(folder, 'record.sqlite')
   const remove = () => rmSync(folder, { recursive: true, force: true })

@@ -1,4 +1,5 @@
 import { closeSync, fchmodSync, fstatSync, openSync } from 'node:fs'
+import { assertPlainFiles } from './plain-files.ts'
 import { loadSqlite } from './sqlite-database.ts'
 
 const SQLITE_BUSY = 5
@@ -9,7 +10,7 @@ const SQLITE_BUSY = 5
  * @param path a file used for nothing else; created if missing
  * @param waitMs how long to wait for other holders; blocks this thread
  * @returns the lock; undefined if another process, or another part of this one, holds it
- * @throws SQLite's error if the file can't be created or the file system has no locks
+ * @throws SQLite's error if the file can't be created or the file system has no locks; InfrastructureError `CORRUPT_DATA` for a link
  */
 export const takeExclusiveLock = (path: string, waitMs = 0): Disposable | undefined =>
   // Nothing is ever written: a journal would be one more file to leave behind.
@@ -20,6 +21,7 @@ export const takeSharedLock = (path: string, waitMs = 0): Disposable | undefined
   lock(path, waitMs, 'BEGIN; SELECT name FROM sqlite_schema')
 
 function lock(path: string, waitMs: number, take: string): Disposable | undefined {
+  assertPlainFiles(path)
   createFile(path)
   const { DatabaseSync } = loadSqlite()
   const file = new DatabaseSync(path, { timeout: waitMs })

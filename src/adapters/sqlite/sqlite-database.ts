@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { BlockwiseError, InfrastructureError, messageOf } from '../../core/errors.ts'
+import { assertPlainFiles } from './plain-files.ts'
 
 /** How long another process may hold the file. Readers never block, so only a process that opens or closes it does. */
 const BUSY_MS = 5000
@@ -12,8 +13,9 @@ const BUSY_MS = 5000
 export function openDatabase(file: string, options: { readonly readOnly: boolean }): DatabaseSync {
   const { DatabaseSync } = loadSqlite()
   return guarded(file, () => {
+    assertPlainFiles(file)
     const database = new DatabaseSync(file, options)
-    database.exec(`PRAGMA busy_timeout = ${BUSY_MS}`)
+    database.exec(`PRAGMA busy_timeout = ${BUSY_MS}; PRAGMA trusted_schema = OFF`)
     return database
   })
 }

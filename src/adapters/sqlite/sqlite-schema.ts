@@ -54,8 +54,24 @@ const pragma = (database: DatabaseSync, name: string): unknown => database.prepa
 export const isEmpty = (database: DatabaseSync): boolean =>
   database.prepare('SELECT name FROM sqlite_schema LIMIT 1').get() === undefined
 
+/** What the definitions of our tables never contain: it would compute something whenever a table is read or written. */
+const COMPUTES = /\b(select|generated|check|virtual|default|collate|as)\b/i
+
+/** A file from others may have views and triggers under the names of tables, which compute without end. */
+function assertTables(database: DatabaseSync, file: string): void {
+  const objects = database.prepare('SELECT type, sql FROM sqlite_schema').iterate()
+  for (const { type, sql } of objects as Iterable<{ type: string; sql: string | null }>) {
+    if ((type === 'table' || type === 'index') && !COMPUTES.test(sql ?? '')) continue
+    throw new InfrastructureError(
+      'CORRUPT_DATA',
+      `${file} was changed by another program: expected the tables of a record alone, got something that computes; restore it, or start again with --overwrite.`,
+    )
+  }
+}
+
 /**
  * @returns the version of the schema, 1 or 2
+ * @throws InfrastructureError `CORRUPT_DATA` if something else than tables was added
  * @throws ConfigError `INVALID_CONFIG` for another program's database, `UNSUPPORTED` for that of a newer Bellis
  */
 export function checkSchema(database: DatabaseSync, file: string): number {
@@ -65,6 +81,7 @@ export function checkSchema(database: DatabaseSync, file: string): number {
       `${file} is another program's database; choose another place with --run-dir.`,
     )
   }
+  assertTables(database, file)
   const version = pragma(database, 'user_version') as number
   if (version < 1 || version > SCHEMA_VERSION) {
     throw new ConfigError(

@@ -1,5 +1,6 @@
-import { existsSync, lstatSync, readFileSync } from 'node:fs'
+import { existsSync, lstatSync } from 'node:fs'
 import { join } from 'node:path'
+import { readTextFile } from '../../adapters/files/open-file.ts'
 import { isObjectAddress } from '../../adapters/objects/object-address.ts'
 import { readObjectMark, writeObjectMark } from '../../adapters/zarr/objects/object-marks.ts'
 import { MARK_FILE } from '../../adapters/zarr/write-guard.ts'
@@ -42,7 +43,7 @@ export async function readMark(path: string): Promise<FoundMark | undefined> {
   const file = join(path, MARK_FILE)
   try {
     // An array from others may have a pipe in its place, which reading would wait for.
-    return lstatSync(file).isFile() ? parseMark(readFileSync(file, 'utf8')) : undefined
+    return lstatSync(file).isFile() ? parseMark(readTextFile(file)) : undefined
   } catch {
     return undefined
   }
@@ -103,7 +104,7 @@ export const leasesIn = (path: string): ValidLeases | undefined =>
 /** @returns undefined for what is missing, damaged, or no file: an array from others may have a pipe in its place */
 function readJson(file: string): Record<string, unknown> | undefined {
   try {
-    const found: unknown = lstatSync(file).isFile() ? JSON.parse(readFileSync(file, 'utf8')) : undefined
+    const found: unknown = lstatSync(file).isFile() ? JSON.parse(readTextFile(file)) : undefined
     return typeof found === 'object' && found !== null ? (found as Record<string, unknown>) : undefined
   } catch {
     return undefined

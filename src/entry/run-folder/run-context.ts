@@ -1,8 +1,18 @@
 import { lookup } from 'node:dns/promises'
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { hostname, networkInterfaces } from 'node:os'
 import { join } from 'node:path'
-import { readTextFile } from '../../adapters/files/open-file.ts'
+import { openFile } from '../../adapters/files/open-file.ts'
 import { parseContext, type RunContext, showContext } from '../../adapters/links/context.ts'
 import type { TcpListener } from '../../adapters/links/tcp-listener.ts'
 import { isAnyAddress, isLoopback, LOCAL_HOST, outsideAddressesOf } from '../../core/addresses.ts'
@@ -96,12 +106,18 @@ function namesLike(part: string, names: readonly string[]): string[] {
  * another one.
  * @param run a run's folder or name @default `context`, the value of BELLIS_CONTEXT, is used
  * @param home the folder of all runs
+ * @param options `isOwn`: refuses one that is not this user's, each time: whoever may write to the folder could replace it later
  * @throws ConfigError `NO_SUCH_FILE`, `INVALID_CONFIG`
  */
-export function contextReader(run: string | undefined, context: string | undefined, home: string): () => RunContext {
+export function contextReader(
+  run: string | undefined,
+  context: string | undefined,
+  home: string,
+  { isOwn = false } = {},
+): () => RunContext {
   if (run !== undefined) {
     const folder = findRunFolder(run, home)
-    return () => readContextFile(folder)
+    return () => readContextFile(folder, isOwn)
   }
   if (context === undefined) {
     throw new ConfigError('INVALID_CONFIG', 'No run was given; give its folder or name, or set BELLIS_CONTEXT.')
@@ -123,25 +139,39 @@ export function assertOwnRun(
     (path) => statSync(path, { throwIfNoEntry: false })?.uid ?? uid,
   )
   const other = owners.find((owner) => owner !== uid)
-  if (other === undefined) return
-  throw new ConfigError(
-    'INVALID_CONFIG',
-    `The run in ${folder} belongs to the user with the id ${other}; expected one of your own, since ${use.reason} with your rights. To ${use.action} it nevertheless, add --trust-owner.`,
-  )
+  if (other !== undefined) throw belongsToOther(folder, other, use)
 }
+
+const belongsToOther = (folder: string, owner: number, { reason, action }: typeof JOINING): ConfigError =>
+  new ConfigError(
+    'INVALID_CONFIG',
+    `The run in ${folder} belongs to the user with the id ${owner}; expected one of your own, since ${reason} with your rights. To ${action} it nevertheless, add --trust-owner.`,
+  )
 
 const JOINING = { reason: 'a worker runs the code of its run', action: 'join' }
 
-/** @throws ConfigError `NO_SUCH_FILE` unless the run is running */
-function readContextFile(folder: string): RunContext {
+/**
+ * @param isOwn whether it has to be this user's
+ * @throws ConfigError `NO_SUCH_FILE` unless the run is running; `INVALID_CONFIG`
+ */
+function readContextFile(folder: string, isOwn: boolean): RunContext {
   const path = join(folder, CONTEXT_FILE)
+  let owner: number
   let text: string
   try {
-    text = readTextFile(path)
+    const file = openFile(path)
+    try {
+      owner = fstatSync(file).uid
+      text = readFileSync(file, 'utf8')
+    } finally {
+      closeSync(file)
+    }
   } catch (error) {
     throw new ConfigError('NO_SUCH_FILE', `The run in ${folder} is not running: ${path} can't be read.`, {
       cause: error,
     })
   }
+  // Of the file that was read: whoever may write to the folder can replace it at any time.
+  if (isOwn && owner !== (process.getuid?.() ?? owner)) throw belongsToOther(folder, owner, JOINING)
   return { ...parseContext(text), isRenewed: true }
 }

@@ -262,7 +262,10 @@ export function runHolderOf(path: string): RunHolder | undefined {
   const holder = readRunHolder(path)
   if (holder === undefined) return undefined
   try {
-    const lock = takeExclusiveLock(join(path, LOCK))
+    const file = join(path, LOCK)
+    // A run that is running has one: who only looks makes none.
+    if (!existsSync(file)) return undefined
+    const lock = takeExclusiveLock(file)
     lock?.[Symbol.dispose]()
     return lock === undefined ? holder : undefined
   } catch {

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs'
+import { lstatSync, readdirSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { Command } from 'commander'
@@ -74,11 +74,7 @@ class RunLogs {
   async look(): Promise<void> {
     await this.#follower.catchUp()
     const folder = join(this.#follower.folder, 'logs')
-    const names = existsSync(folder)
-      ? readdirSync(folder)
-          .filter((name) => name.endsWith('.log'))
-          .sort(inOrder)
-      : []
+    const names = logsIn(folder)
     const wanted = this.#worker === undefined ? names : this.#logOf(this.#worker, names)
     const last = this.#last ?? (this.#worker === undefined ? FEW_LINES : undefined)
     const isFirst = this.#tails.size === 0
@@ -113,6 +109,15 @@ class RunLogs {
   documents(): object[] {
     return [...this.#tails].map(([log, tail]) => ({ log, lines: tail.read(true) }))
   }
+}
+
+/** The names of the logs in a folder, which may be that of another user: links, which may lead anywhere, are none. */
+function logsIn(folder: string): string[] {
+  if (!lstatSync(folder, { throwIfNoEntry: false })?.isDirectory()) return []
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isFile() && entry.name.endsWith('.log'))
+    .map(({ name }) => name)
+    .sort(inOrder)
 }
 
 /** `w2` before `w10`. */

@@ -39,7 +39,7 @@ Example:
 async function work(run: string | undefined, flags: WorkerFlags): Promise<void> {
   const home = runsHome(flags.runDir)
   if (run !== undefined && flags.trustOwner !== true) assertOwnRun(findRunFolder(run, home))
-  const readContext = contextReader(run, process.env.BELLIS_CONTEXT, home)
+  const readContext = contextReader(run, process.env.BELLIS_CONTEXT, home, { isOwn: flags.trustOwner !== true })
   const print = (text: string) => {
     if (!flags.quiet) process.stderr.write(`${text}\n`)
   }

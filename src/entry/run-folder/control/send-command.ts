@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import { existsSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { lstatSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { basename } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { ControlCommand } from '../../../core/control/commands.ts'
+import { describeControl } from '../../../core/control/control-text.ts'
 import { ConfigError, InfrastructureError } from '../../../core/errors.ts'
 import type { ControlEvent } from '../../../core/events.ts'
 import { errnoOf } from '../../../core/system-errors.ts'
@@ -20,6 +21,8 @@ const CHECK_MS = 1000
 const TAKE_MS = 30_000
 /** How long a run that has just been started may take until it receives commands. */
 const START_MS = 3000
+
+const ERROR_CODE = /^[A-Z][A-Z0-9_]{0,63}$/
 
 export interface SendOptions {
   /** @default 30000 */
@@ -54,14 +57,34 @@ export async function sendCommand(
       `${basename(runFolder)} did not take the command within ${takeMs / 1000} s, and nothing was changed; it may be busy with a block of --pool inline, or its folder reaches this machine late: try again.`,
     )
   }
-  if (answer.status === 'done') return answer.event
-  throw new ConfigError(answer.error.code, answer.error.message)
+  return eventOf(answer, runFolder)
+}
+
+/** @throws what the run refuses; InfrastructureError `CORRUPT_DATA` for an answer that no run gives: the folder may be that of another user */
+function eventOf(answer: ControlAnswer, runFolder: string): ControlEvent {
+  let refusal: ConfigError | undefined
+  try {
+    if (answer.status === 'done') {
+      if (describeControl(answer.event) !== undefined) return answer.event
+    } else if (ERROR_CODE.test(answer.error.code)) {
+      refusal = new ConfigError(answer.error.code, String(answer.error.message))
+    }
+  } catch {
+    // Something is missing in it.
+  }
+  throw (
+    refusal ??
+    new InfrastructureError(
+      'CORRUPT_DATA',
+      `${basename(runFolder)} gave an answer that can't be understood, so what it did is not known; ${ownCommand('status', runFolder)} shows its state.`,
+    )
+  )
 }
 
 async function untilReceiving(runFolder: string, folder: string, command: ControlCommand): Promise<void> {
   for (let waited = 0; ; waited += MAX_LOOK_MS) {
     if (runHolderOf(runFolder) === undefined) throw notRunning(runFolder, command)
-    if (existsSync(folder)) return
+    if (lstatSync(folder, { throwIfNoEntry: false })?.isDirectory()) return
     if (waited >= START_MS)
       throw notRunning(runFolder, command, 'does not receive commands, since it is just starting or ending')
     await wait(MAX_LOOK_MS)

@@ -1,7 +1,8 @@
-import { fstatSync, openSync, readSync } from 'node:fs'
+import { fstatSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import { inflateRawSync } from 'node:zlib'
 import { closeQuietly } from '../../../adapters/files/close-quietly.ts'
+import { openFile } from '../../../adapters/files/open-file.ts'
 import { type BlocksFrame, readFrames } from '../../../core/board/history-frames.ts'
 import type { PictureEvent } from '../../../core/board/run-picture.ts'
 import type { WireError } from '../../../core/errors.ts'
@@ -74,9 +75,9 @@ export class HistoryReader implements Disposable {
     if (next === undefined) return false
     this[Symbol.dispose]()
     try {
-      this.#file = openSync(join(this.#folder, historyFile(next)), 'r')
+      this.#file = openFile(join(this.#folder, historyFile(next)))
     } catch {
-      // Just removed by a start that overwrites.
+      // Just removed by a start that overwrites, or no file: the folder may be that of another user.
       this.#number = next
       return numbers.length > 1
     }
