@@ -50,9 +50,17 @@ export function countSetBits(bitmap: Uint8Array, length: number): number {
 }
 
 /** The bits of a bitmap that are not set in another one. */
-export const withoutBits = (bits: Uint8Array, others: Uint8Array | undefined): Uint8Array =>
-  bits.map((byte, at) => byte & ~(others?.[at] ?? 0))
+export function withoutBits(bits: Uint8Array, others: Uint8Array | undefined): Uint8Array {
+  const left = bits.slice()
+  const length = Math.min(left.length, others?.length ?? 0)
+  for (let at = 0; at < length; at++) left[at]! &= ~others![at]!
+  return left
+}
 
 /** The bits that are set in one of two bitmaps, as many as the first one has. */
-export const unitedBits = (bits: Uint8Array, others: Uint8Array | undefined): Uint8Array =>
-  bits.map((byte, at) => byte | (others?.[at] ?? 0))
+export function unitedBits(bits: Uint8Array, others: Uint8Array | undefined): Uint8Array {
+  const united = bits.slice()
+  const length = Math.min(united.length, others?.length ?? 0)
+  for (let at = 0; at < length; at++) united[at]! |= others![at]!
+  return united
+}

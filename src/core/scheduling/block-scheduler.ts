@@ -31,7 +31,7 @@ export interface ScheduledTask {
   readonly grid: BlockGrid
   /** Nothing is pending, ready or processing. */
   readonly isFinished: boolean
-  /** How many blocks are ready and not held back by `maxAhead`. */
+  /** How many blocks are ready and not held back by `maxAhead`; of a large task that was partly done at the start maybe fewer than there are, but not 0. */
   readonly readyCount: number
   /** Its blocks that others still wait for, if the task is transient or has `maxAhead`. */
   readonly retention: RetainedBlocks | undefined

@@ -55,6 +55,7 @@ export class TaskRun {
   /** bitmap of the blocks that this start leaves as they are */
   readonly leftOut: Uint8Array | undefined
   readonly #leftOutCount: number
+  readonly #maskedCount: number | undefined
   processing = 0
   /** including the blocks that are left out, for which nothing waits either */
   completed: number
@@ -96,6 +97,7 @@ export class TaskRun {
     this.masked = description.masked
     this.leftOut = description.leftOut
     this.#leftOutCount = this.leftOut === undefined ? 0 : countSetBits(this.leftOut, grid.blockCount)
+    this.#maskedCount = this.masked === undefined ? undefined : countSetBits(this.masked, grid.blockCount)
     this.completed = this.doneAtStart
     this.skipped = this.doneAtStart
     this.done = this.doneAtStart === 0 ? undefined : done
@@ -121,7 +123,7 @@ export class TaskRun {
     return this.abandoned ? 0 : this.ready.count
   }
 
-  /** How many blocks are ready and not held back by `maxAhead`. May take one pass over the blocks not done at the start. */
+  /** How many blocks are ready and not held back by `maxAhead`; maybe fewer than there are: see `ReadyBlocks.count`. */
   get readyCount(): number {
     if (this.retention === undefined) return this.#readyInAll
     const { limit, held, wanted } = this.retention
@@ -154,7 +156,7 @@ export class TaskRun {
     }
     return {
       ...counts,
-      ...(this.masked === undefined ? {} : { masked: countSetBits(this.masked, total) }),
+      ...(this.#maskedCount === undefined ? {} : { masked: this.#maskedCount }),
       ...(this.leftOut === undefined ? {} : { leftOut }),
     }
   }

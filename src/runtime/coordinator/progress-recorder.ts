@@ -6,9 +6,9 @@ import type { Clock } from '../../ports/clock.ts'
 import type { FailedAttempt, ProgressBatch, RunReader, RunRecord } from '../../ports/progress-store.ts'
 
 /** Writes that block this thread get only a share of its time: after each write, the recorder rests this many times as long. */
-const REST = 4
+const REST = 19
 /** Writes are delayed only when more rest than this is owed. */
-const CREDIT_MS = 400
+const CREDIT_MS = 2000
 
 /**
  * The bitmap of a task's finished blocks, as stored in a record: bit i % 8 (lowest first) of byte floor(i / 8) is block i.

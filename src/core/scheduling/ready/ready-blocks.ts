@@ -2,6 +2,9 @@ import { type BlockStates, READY, UNTOUCHED } from '../block-states.ts'
 import { IndexQueue } from './index-queue.ts'
 import type { RootCursor } from './root-cursor.ts'
 
+/** More ready blocks than this need not be counted: that could take seconds, and nothing is decided differently. */
+const COUNTED_AHEAD = 2 ** 17
+
 /**
  * The ready blocks of a task, in the order in which they are handed out: blocks that became ready during the run (queued)
  * before further roots. The cells of the block states are the truth; a queued index whose cell is not READY is skipped.
@@ -21,9 +24,10 @@ export class ReadyBlocks {
     this.#roots = roots
   }
 
-  /** May take one pass over the blocks not done at the start: see `RootCursor.total`. */
+  /** How many there are; of a large task that was partly done at the start, it may be less, but 0 only if there are none. */
   get count(): number {
-    return this.#queued + this.#roots.total() - this.#rootsTaken
+    const known = this.#queued + this.#roots.countUpTo(this.#rootsTaken + COUNTED_AHEAD) - this.#rootsTaken
+    return known > 0 ? known : this.isEmpty ? 0 : 1
   }
 
   /** Whether `take` would give no block; cheap. */

@@ -6,6 +6,14 @@ import { nextClearBit, nextSetBit } from '../bitmap.ts'
 import type { DoneAtStart, TileVerdict } from './done-at-start.ts'
 import { boxesOutside, TileSweep } from './tile-sweep.ts'
 
+/** Counting looks at so many tiles in one call at most, so that no call takes long. */
+export const TILES_PER_CALL = 512
+
+/** Runs along the last axis that are looked at before tiles are counted again. */
+const RUNS_PER_LOOK = 64
+/** `peek` has not come to a root, nor to the end. */
+const UNDECIDED = -2
+
 /**
  * The roots of a task: blocks that wait for nothing at the start, in the order in which they are handed out. They are
  * never listed. If nothing was done at the start they are the blocks of level 0 (every other block has a neighbour
@@ -25,6 +33,11 @@ export class RootCursor {
   /** the task's own bitmap if it matters in this tile: if only level 0 matters, no block is done */
   #own: Uint8Array | undefined
   #total: number | undefined
+  /** runs ahead of this cursor, and counts */
+  #counter: RootCursor | undefined
+  #counted = 0
+  /** how many tiles it has entered */
+  #tiles = 0
 
   /**
    * @param waiting boxes of blocks that wait for a task of which no block was done at the start
@@ -43,9 +56,12 @@ export class RootCursor {
     if (start === undefined) this.#total = boxes.reduce((sum, box) => sum + volume(box.start, box.end), 0)
   }
 
-  /** The next root, or -1; does not move past it. */
-  peek(): number {
-    for (;;) {
+  /**
+   * The next root, or -1; does not move past it.
+   * @param runs the most runs of blocks to look at; if there are more before the next root, the result is {@link UNDECIDED}
+   */
+  peek(runs = Number.POSITIVE_INFINITY): number {
+    for (let left = runs; ; left--) {
       while (this.#left > 0) {
         if (this.#start === undefined) return this.#at
         const skipped = this.#countDone()
@@ -53,6 +69,7 @@ export class RootCursor {
         else if (this.#verdict.sure || this.#start.isFree(this.#at)) return this.#at
         else this.#pass(1)
       }
+      if (left <= 0) return UNDECIDED
       if (!this.#sweep.next()) return -1
       this.#enterRun()
     }
@@ -63,27 +80,34 @@ export class RootCursor {
     this.#pass(1)
   }
 
-  /** {@link total} if it is known already. */
+  /** The number of roots, including those handed out, if it is known already. */
   get knownTotal(): number | undefined {
     return this.#total
   }
 
   /**
-   * The total number of roots, including those handed out. Computed from the grids, except for a task that is partly
-   * done or waits for one that is: then the first call visits each of its tiles once.
+   * How many roots there are, including those handed out. Computed from the grids, except for a task that is partly done or waits for one
+   * that is: then each call counts further, for a limited time, and the result is how many were counted.
+   * @param enough the number from which on no more are counted
    */
-  total(): number {
-    if (this.#total === undefined) {
-      const all = new RootCursor(this.#grid, this.#waiting, this.#start)
-      let count = 0
-      while (all.peek() >= 0) {
-        const length = all.#verdict.sure ? all.#countLeft() : 1
-        count += length
-        all.#pass(length)
+  countUpTo(enough: number): number {
+    if (this.#total !== undefined) return this.#total
+    this.#counter ??= new RootCursor(this.#grid, this.#waiting, this.#start)
+    const counter = this.#counter
+    const end = counter.#tiles + TILES_PER_CALL
+    while (this.#counted < enough && counter.#tiles < end) {
+      const root = counter.peek(RUNS_PER_LOOK)
+      if (root === UNDECIDED) continue
+      if (root < 0) {
+        this.#total = this.#counted
+        this.#counter = undefined
+        break
       }
-      this.#total = count
+      const length = counter.#verdict.sure ? counter.#countLeft() : 1
+      this.#counted += length
+      counter.#pass(length)
     }
-    return this.#total
+    return this.#counted
   }
 
   #enterRun(): void {
@@ -96,6 +120,7 @@ export class RootCursor {
   }
 
   #enterTile(start: DoneAtStart): void {
+    this.#tiles++
     const tile = this.#sweep.tileBox()
     const points = productOf(
       tile.start.map((low, axis) => Math.ceil((tile.end[axis]! - low) / this.#latticeStep[axis]!)),

@@ -8,6 +8,8 @@ import type { WorkerConnections } from './worker-connections.ts'
 
 /** Sessions are saved at most this often; leases that are shorter are not worth saving. */
 const SAVE_SESSIONS_MS = 200
+/** After each time, the saver rests so many times as long: of thousands of workers, it takes 2 % of this thread's time. */
+const REST = 49
 /** Added to saved numbers: more than can have been assigned since they were saved. */
 const SAVED_GAP = 1_000_000
 
@@ -25,6 +27,8 @@ export class SessionSaver {
   readonly #connections: WorkerConnections
   readonly #launched: LaunchedWorkers
   #cancelSave: (() => void) | undefined
+  /** How long saving took the last time, ms. */
+  #savingMs = 0
   #hasSaved = false
 
   constructor(run: RunningPipeline, book: LeaseBook, connections: WorkerConnections, launched: LaunchedWorkers) {
@@ -67,7 +71,7 @@ export class SessionSaver {
   noteChange(): void {
     const { sessions, clock } = this.#run.options
     if (sessions === undefined || this.#cancelSave !== undefined) return
-    this.#cancelSave = clock.after(SAVE_SESSIONS_MS, () => {
+    this.#cancelSave = clock.after(Math.max(SAVE_SESSIONS_MS, REST * this.#savingMs), () => {
       this.#cancelSave = undefined
       this.saveNow()
     })
@@ -77,7 +81,8 @@ export class SessionSaver {
   saveNow(): void {
     const { sessions, clock } = this.#run.options
     if (sessions === undefined) return
-    const old = clock.now() - SAVE_SESSIONS_MS
+    const now = clock.now()
+    const old = now - SAVE_SESSIONS_MS
     const saved: SavedSession[] = []
     for (const worker of this.#book.busy) {
       if (!this.#connections.isRemote(worker) || !this.#canReconnect(worker)) continue
@@ -87,6 +92,7 @@ export class SessionSaver {
       if (leases.length < held.length) this.noteChange()
     }
     if (saved.length > 0 || this.#hasSaved) this.#save(saved)
+    this.#savingMs = clock.now() - now
   }
 
   #canReconnect(worker: Worker): boolean {

@@ -79,10 +79,11 @@ export class StallWatch {
 
   #look(elapsed: number): void {
     for (const worker of this.#sights.keys()) if (!this.#book.busy.has(worker)) this.#sights.delete(worker)
+    const times = new Map(this.#run.tasks.map((task) => [task, task.durations.summary()]))
     const stalled: { worker: Worker; stall: Stall }[] = []
     for (const worker of this.#book.busy) {
       const sight = this.#see(worker, elapsed)
-      if (sight.isTold || sight.ms < (this.#limitOf(sight) ?? Number.POSITIVE_INFINITY)) continue
+      if (sight.isTold || sight.ms < (this.#limitOf(sight, times.get(sight.lease.task)) ?? Number.POSITIVE_INFINITY)) continue
       sight.isTold = true
       stalled.push({ worker, stall: this.#describe(worker, sight) })
     }
@@ -107,14 +108,15 @@ export class StallWatch {
     return sight
   }
 
-  #limitOf({ lease, reported, isSetUp }: Sight): number | undefined {
+  /** @param times how long the blocks of its task take */
+  #limitOf({ lease, reported, isSetUp }: Sight, times = lease.task.durations.summary()): number | undefined {
     const { task } = lease
     const { stallMs, setupTimeoutMs } = this.#run.options
     if (!isSetUp) {
       if (setupTimeoutMs !== undefined) return undefined
-      return stallMs === undefined ? setupStallLimit(task.durations.summary()) : Math.max(stallMs, LEAST_SETUP_MS)
+      return stallMs === undefined ? setupStallLimit(times) : Math.max(stallMs, LEAST_SETUP_MS)
     }
-    return stallMs ?? stallLimit(task.durations.summary(), this.#attemptsAt(task, lease.blocks[reported] as number))
+    return stallMs ?? stallLimit(times, this.#attemptsAt(task, lease.blocks[reported] as number))
   }
 
   #attemptsAt(task: RunningTask, index: number): number {
