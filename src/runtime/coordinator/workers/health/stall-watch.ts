@@ -83,7 +83,8 @@ export class StallWatch {
     const stalled: { worker: Worker; stall: Stall }[] = []
     for (const worker of this.#book.busy) {
       const sight = this.#see(worker, elapsed)
-      if (sight.isTold || sight.ms < (this.#limitOf(sight, times.get(sight.lease.task)) ?? Number.POSITIVE_INFINITY)) continue
+      if (sight.isTold || sight.ms < (this.#limitOf(sight, times.get(sight.lease.task)) ?? Number.POSITIVE_INFINITY))
+        continue
       sight.isTold = true
       stalled.push({ worker, stall: this.#describe(worker, sight) })
     }
