@@ -1,6 +1,6 @@
 // A run of SIDE³ blocks whose record says that most of them are done: how long it takes to start, and how long its status and its
 // page take to open. Run after a build: node bench/scale/resume.ts [--side 464]. Seeded.
-import { type ChildProcess, fork, spawn, spawnSync } from 'node:child_process'
+import { fork, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
