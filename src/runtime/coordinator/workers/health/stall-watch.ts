@@ -67,11 +67,12 @@ export class StallWatch {
 
   #wait(): void {
     this.#cancelLook = this.#run.options.clock.after(this.#everyMs, () => {
-      this.#cancelLook = undefined
       const now = this.#run.options.clock.now()
       const elapsed = Math.min(now - this.#lookedAt, 2 * this.#everyMs)
       this.#lookedAt = now
       this.#look(elapsed)
+      // Not before: the blocks of a stalled worker are given to others meanwhile, which would start a second series of looks.
+      this.#cancelLook = undefined
       if (this.#book.busy.size > 0) this.#wait()
       else this.#sights.clear()
     })
