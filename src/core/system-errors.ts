@@ -46,9 +46,49 @@ const LOST: ReadonlySet<string> = new Set([
 /** Whether a network file system has lost a file, or its server. */
 export const isConnectionLost = (error: unknown): boolean => LOST.has(errnoOf(error) ?? '')
 
+/** What is wrong with a path, by the number of a system error. */
+const WRONG_PATHS: Readonly<Record<string, string>> = {
+  ENOENT: 'there is no such file or folder',
+  ENOTDIR: 'a part of its path is a file, not a folder',
+  ENAMETOOLONG: 'a name in its path is too long',
+  ELOOP: 'its symbolic links lead to each other',
+  EISDIR: 'it is a folder',
+}
+
+/** Why a path can't be used, and what to do; undefined if the error is about something else. */
+export function wrongPath(error: unknown): Pick<SystemFailure, 'reason' | 'remedy'> | undefined {
+  const errno = errnoOf(error) ?? ''
+  if (!Object.hasOwn(WRONG_PATHS, errno)) return undefined
+  // Folders such as /proc exist, but nothing can be created in them.
+  const isRefused = errno === 'ENOENT' && (error as { readonly syscall?: unknown }).syscall === 'mkdir'
+  if (isRefused) return { reason: 'no folder can be created there (ENOENT)', remedy: 'choose another place' }
+  const remedy = errno === 'ENOENT' ? 'check the path' : 'choose another place'
+  return { reason: `${WRONG_PATHS[errno]} (${errno})`, remedy }
+}
+
 /** What a system error says, for the end of a sentence. */
 export const systemReason = (error: unknown): string =>
-  isConnectionLost(error) ? `the connection to the file system was lost (${errnoOf(error)})` : messageOf(error)
+  isConnectionLost(error)
+    ? `the connection to the file system was lost (${errnoOf(error)})`
+    : (wrongPath(error)?.reason ?? messageOf(error))
+
+const MISSING_FILE = /^ENOENT: no such file or directory, (\w+) '([^']+)'/
+const NO_PROGRAM = /^spawn (.+) (ENOENT|EACCES)$/
+
+/** The message of a system error in a user's code as a sentence, if it says no more than that a file or a program is missing. */
+export function explainMissing(message: string): string {
+  const [file, call = '', path = ''] = MISSING_FILE.exec(message) ?? []
+  if (file !== undefined) {
+    const from = path.startsWith('/') ? '' : '; relative paths start in the folder where the run was started'
+    return message.replace(MISSING_FILE, `there is no file or folder ${path} (ENOENT, ${call})${from}`)
+  }
+  const [, program = '', errno] = NO_PROGRAM.exec(message) ?? []
+  if (errno === undefined) return message
+  if (errno === 'EACCES') return `${program} is not executable (EACCES); check its mode, or name its interpreter first`
+  return program.includes('/')
+    ? `there is no program ${program}, or its interpreter is missing (ENOENT); relative paths start in the folder where the run was started`
+    : `there is no program ${program} on the PATH (ENOENT); install it, or give its path`
+}
 
 /** Whether a file is missing. A folder in place of a file, or the reverse, counts too: no such file exists either way. */
 export function isMissingFile(error: unknown): boolean {

@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { errnoOf, isConnectionLost, isMissingFile, systemFailure, systemReason } from '../../src/core/system-errors.ts'
+import {
+  errnoOf,
+  explainMissing,
+  isConnectionLost,
+  isMissingFile,
+  systemFailure,
+  systemReason,
+  wrongPath,
+} from '../../src/core/system-errors.ts'
 
 const systemError = (code: string) => Object.assign(new Error(`${code}: something failed`), { code })
 
@@ -26,6 +34,39 @@ describe('system errors', () => {
     }
     assert.equal(isConnectionLost(new Error('x')), false)
     assert.equal(systemReason(systemError('EIO')), 'EIO: something failed')
+  })
+
+  it('say what is wrong with a path, and what to do', () => {
+    const cases = [
+      [{ code: 'ENOENT', syscall: 'open' }, 'there is no such file or folder (ENOENT)', 'check the path'],
+      [{ code: 'ENOENT', syscall: 'mkdir' }, 'no folder can be created there (ENOENT)', 'choose another place'],
+      [{ code: 'ENOTDIR' }, 'a part of its path is a file, not a folder (ENOTDIR)', 'choose another place'],
+    ] as const
+    for (const [error, reason, remedy] of cases) {
+      assert.deepEqual(wrongPath(error), { reason, remedy })
+      assert.equal(systemReason(error), reason)
+    }
+    for (const error of [systemError('EIO'), systemError('toString'), new Error('x'), undefined]) {
+      assert.equal(wrongPath(error), undefined)
+    }
+  })
+
+  it('say which file or program a function misses', () => {
+    const relative = 'relative paths start in the folder where the run was started'
+    const cases = [
+      [
+        "ENOENT: no such file or directory, open 'model.pt'\nmore",
+        `there is no file or folder model.pt (ENOENT, open); ${relative}\nmore`,
+      ],
+      ["ENOENT: no such file or directory, stat '/a b'", 'there is no file or folder /a b (ENOENT, stat)'],
+      ['spawn python9 ENOENT', 'there is no program python9 on the PATH (ENOENT); install it, or give its path'],
+      ['spawn ./x.py ENOENT', `there is no program ./x.py, or its interpreter is missing (ENOENT); ${relative}`],
+      ['spawn ./x.py EACCES', './x.py is not executable (EACCES); check its mode, or name its interpreter first'],
+    ] as const
+    for (const [message, said] of cases) assert.equal(explainMissing(message), said)
+    for (const message of ['it broke', 'ENOENT', 'no such file or directory']) {
+      assert.equal(explainMissing(message), message)
+    }
   })
 
   it('show whether a file is missing', () => {

@@ -286,6 +286,63 @@ describe('a task that cannot be set up', { concurrency: 2 }, () => {
   }
 })
 
+describe('what is missing', () => {
+  const RELATIVE = 'relative paths start in the folder where the run was started'
+  for (const [title, from, to, message] of [
+    [
+      'a file that the set-up reads',
+      /setup: .*?\n {2}\},\n/s,
+      "setup: () => { process.getBuiltinModule('fs').readFileSync('model.pt') },\n",
+      `there is no file or folder model.pt (ENOENT, open); ${RELATIVE} (`,
+    ],
+    [
+      'a program on the PATH',
+      /setup: .*?\n {2}\},\n/s,
+      "command: () => ['no-such-program', '--fast'],\n",
+      'The program "no-such-program --fast" can\'t be started: there is no program no-such-program on the PATH (ENOENT); install it, or give its path',
+    ],
+  ] as const) {
+    it(`is named in a sentence that says what to do: ${title}`, async () => {
+      using folder = temporaryFolder()
+      const source = task({}).replace(from, to)
+      const isProgram = to.startsWith('command')
+      const text = isProgram ? source.replaceAll('defineTask', 'commandTask') : source
+      writeFileSync(join(folder.path, 'task.ts'), text)
+      const { code, stderr } = await bellis(['run', 'task.ts', '--workers', '1'], { cwd: folder.path })
+      assert.equal(code, 1, stderr)
+      const abandoned = stderr.split('\n').filter((line) => line.startsWith('abandoned '))
+      assert.equal(abandoned.length, 1, stderr)
+      assert.ok(abandoned[0]?.includes(message), stderr)
+      assert.doesNotMatch(stderr, /ENOENT: no such file|spawn/)
+    })
+  }
+
+  it('a place that takes no folders is refused in one line, by every command', {
+    skip: process.platform === 'linux' ? false : 'only Linux has /proc',
+  }, async () => {
+    using folder = temporaryFolder()
+    const raw = join(sample, 'volumes/raw')
+    const place = 'no folder can be created there (ENOENT); choose another place'
+    for (const [words, message] of [
+      [['convert', raw, 'out.zarr/raw', '--run-dir', '/proc/x'], `can't be created: ${place} with --run-dir.`],
+      [['convert', raw, '/proc/x.zarr/raw'], `Can't write /proc/x.zarr: ${place}.`],
+      [['convert', raw, '/proc/x.n5/raw'], `Can't write /proc/x.n5: ${place}.`],
+      [['smooth', raw, 'out.zarr/raw', '--run-dir', '/dev/null'], 'a part of its path is a file, not a folder'],
+      [['runs', '--run-dir', '/dev/null'], 'a part of its path is a file, not a folder'],
+      [
+        ['convert', raw, 'out.zarr/raw', '--events', '/proc/x'],
+        "The events can't be written to /proc/x: there is no such",
+      ],
+      [['sample', '/proc/x.hdf', '--size', '4,32,32'], 'no file can be created there (No such file or directory)'],
+    ] as const) {
+      const { code, stderr } = await bellis(words, { cwd: folder.path })
+      assert.equal(code, 2, stderr)
+      assert.ok(stderr.includes(message), stderr)
+      assert.equal(stderr.trimEnd().split('\n').length, 1, stderr)
+    }
+  })
+})
+
 describe('a program that dies', () => {
   it('is reported with its last line first, and then line by line', async () => {
     using folder = temporaryFolder()

@@ -1,6 +1,6 @@
 import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs'
 import { BlockwiseError, InfrastructureError } from '../../core/errors.ts'
-import { errnoOf, systemFailure } from '../../core/system-errors.ts'
+import { errnoOf, systemFailure, systemReason } from '../../core/system-errors.ts'
 import { entriesBelow } from './hdf5-entries.ts'
 import { Hdf5File } from './hdf5-file.ts'
 import {
@@ -180,12 +180,15 @@ export function writeFailure(path: string, error: unknown): unknown {
   if (error instanceof Hdf5Failure) {
     const report = `${error.message}\n${error.report}`
     const isFull = /No space left|ENOSPC|Quota exceeded|EDQUOT|File too large|EFBIG/i.test(report)
-    return failure(path, isFull, error.message, new Error(report.trimEnd()))
+    // HDF5 names its own temporary file, and numbers that are not those of this system.
+    const [, why] = /^unable to open file:.*error message = '([^']+)'/.exec(error.message) ?? []
+    const reason = why === undefined ? error.message : `no file can be created there (${why}); choose another place`
+    return failure(path, isFull, reason, new Error(report.trimEnd()))
   }
   const errno = errnoOf(error)
   if (errno === undefined) return error
   const isFull = systemFailure(error)?.code === 'DISK_FULL' || errno === 'EFBIG'
-  return failure(path, isFull, (error as Error).message, error)
+  return failure(path, isFull, systemReason(error), error)
 }
 
 function failure(path: string, isFull: boolean, reason: string, cause: unknown): InfrastructureError {

@@ -12,6 +12,7 @@ import {
 } from '../../core/protocol/messages.ts'
 import { parseWorkerMessage } from '../../core/protocol/parse.ts'
 import { assertSameProtocol } from '../../core/protocol/version.ts'
+import { explainMissing } from '../../core/system-errors.ts'
 import { withLastOutput } from '../../core/text/error-reason.ts'
 import { type ProgramListener, ProgramProcess } from './program-process.ts'
 
@@ -167,7 +168,9 @@ class RunningProgram implements Program, ProgramListener {
   }
 
   #died(reason: string): InfrastructureError {
-    const message = withLastOutput(`${this.#name} ended (${reason})`, this.#process.lastOutput)
+    const why = explainMissing(reason)
+    const what = why === reason ? `ended (${reason})` : `can't be started: ${why}`
+    const message = withLastOutput(`${this.#name} ${what}`, this.#process.lastOutput)
     return new InfrastructureError('WORKER_DIED', message)
   }
 

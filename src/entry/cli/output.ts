@@ -1,7 +1,7 @@
 import { styleText } from 'node:util'
 import { BlockwiseError, messageOf } from '../../core/errors.ts'
 import { originOf } from '../../core/resource-stack.ts'
-import { isConnectionLost, systemFailure, systemReason } from '../../core/system-errors.ts'
+import { isConnectionLost, systemFailure, systemReason, wrongPath } from '../../core/system-errors.ts'
 import { printable, printableJson, printableLine } from '../../core/text/printable.ts'
 import { hideQueries } from '../../core/text/shown-address.ts'
 import type { CommonOptions } from './options.ts'
@@ -68,7 +68,7 @@ function describeRefusal(error: unknown): string | undefined {
   if (error instanceof BlockwiseError) return undefined
   const { path = 'A file', dest = path } = error as NodeJS.ErrnoException & { readonly dest?: string }
   if (isConnectionLost(error)) return `${dest}: ${systemReason(error)}; start again when it is back.`
-  const failure = systemFailure(error)
+  const failure = systemFailure(error) ?? wrongPath(error)
   if (failure === undefined) return undefined
   return `${dest}: ${failure.reason}; ${failure.remedy}.`
 }

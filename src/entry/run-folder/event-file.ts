@@ -1,6 +1,7 @@
 import { openSync, statSync, writeSync } from 'node:fs'
 import { closeQuietly } from '../../adapters/files/close-quietly.ts'
-import { ConfigError, messageOf } from '../../core/errors.ts'
+import { ConfigError } from '../../core/errors.ts'
+import { systemFailure, systemReason } from '../../core/system-errors.ts'
 import type { EventStream } from '../../runtime/coordinator/event-stream.ts'
 import { startOf } from '../other-formats.ts'
 
@@ -27,7 +28,7 @@ export function writeEvents(path: string, events: EventStream, warn: (message: s
       if (!isBroken) writeSync(file, text)
     } catch (error) {
       isBroken = true
-      warn(`no further events are written to ${path}: ${messageOf(error)}`)
+      warn(`no further events are written to ${path}: ${systemReason(error)}`)
     }
   }
   events.listen((event) => {
@@ -58,7 +59,11 @@ function open(path: string): number {
     return openSync(path, 'w')
   } catch (error) {
     if (error instanceof ConfigError) throw error
-    throw new ConfigError('READ_ONLY', `The events can't be written to ${path}: ${messageOf(error)}.`, { cause: error })
+    throw new ConfigError(
+      'READ_ONLY',
+      `The events can't be written to ${path}: ${systemFailure(error)?.reason ?? systemReason(error)}; name another file.`,
+      { cause: error },
+    )
   }
 }
 

@@ -4,9 +4,9 @@ import { readTextFile } from '../../adapters/files/open-file.ts'
 import { isObjectAddress } from '../../adapters/objects/object-address.ts'
 import { readObjectMark, writeObjectMark } from '../../adapters/zarr/objects/object-marks.ts'
 import { MARK_FILE } from '../../adapters/zarr/write-guard.ts'
-import { ConfigError, InfrastructureError, messageOf } from '../../core/errors.ts'
+import { ConfigError, InfrastructureError } from '../../core/errors.ts'
 import { belongsToLineage, type Lineage, type LineageMark } from '../../core/progress/lineage.ts'
-import { systemFailure } from '../../core/system-errors.ts'
+import { systemFailure, systemReason } from '../../core/system-errors.ts'
 import { isSameRunName } from '../../core/text/run-name.ts'
 import { parseValidLeases, type ValidLeases } from '../../core/workers/valid-leases.ts'
 import { replaceFile } from './run-files.ts'
@@ -86,7 +86,7 @@ function changeMark(path: string, id: string, fields: object, fsync: boolean): v
     if (!existsSync(path)) return
     const { code, reason, remedy } = systemFailure(error) ?? {
       code: 'IO_ERROR',
-      reason: messageOf(error),
+      reason: systemReason(error),
       remedy: 'start the run again',
     }
     const message = `Can't say in ${file} which run may write the array: ${reason}; ${remedy}.`

@@ -4,9 +4,9 @@ import { dirname, join } from 'node:path'
 import { makeFolders } from '../../adapters/files/make-folders.ts'
 import { ENDING_MS, identityOfProcess, isEnding, type ProcessIdentity } from '../../adapters/files/process-identity.ts'
 import { takeExclusiveLock } from '../../adapters/sqlite/file-lock.ts'
-import { BlockwiseError, ConfigError, InfrastructureError, messageOf } from '../../core/errors.ts'
+import { BlockwiseError, ConfigError, InfrastructureError } from '../../core/errors.ts'
 import { given } from '../../core/given.ts'
-import { errnoOf, systemFailure } from '../../core/system-errors.ts'
+import { errnoOf, systemFailure, systemReason } from '../../core/system-errors.ts'
 import { showTime } from '../local-time.ts'
 import { ownCommand } from '../own-command.ts'
 import { readJson, replaceFile, syncFolder } from './run-files.ts'
@@ -314,5 +314,5 @@ function folderError(path: string, action: 'created' | 'written', error: unknown
     return new InfrastructureError('DISK_FULL', `${what}${reason}; free some space${hint}.`, { cause: error })
   }
   const hint = action === 'created' ? elsewhere : `make it writable: ${continues}`
-  return new ConfigError('READ_ONLY', `${what}${failure?.reason ?? messageOf(error)}; ${hint}.`, { cause: error })
+  return new ConfigError('READ_ONLY', `${what}${failure?.reason ?? systemReason(error)}; ${hint}.`, { cause: error })
 }

@@ -1,4 +1,5 @@
 import { fileURLToPath } from 'node:url'
+import { explainMissing } from '../../core/system-errors.ts'
 import { OWN_FOLDERS } from '../package-place.ts'
 
 /** A file, a line and possibly a column, at the end of a line of a stack. */
@@ -25,8 +26,9 @@ export function placeOf(stack: string | undefined): string | undefined {
 /** A module's URL for users: the path of a file. */
 export const showModule = (url: string): string => (url.startsWith('file:') ? fileURLToPath(url) : url)
 
-/** An error's message, and the place in the user's code at which it was thrown. */
-export function messageAndPlace(message: string, stack: string | undefined): string {
+/** An error's message, which says what is missing if it is a system error, and the place in the user's code at which it was thrown. */
+export function messageAndPlace(said: string, stack: string | undefined): string {
+  const message = explainMissing(said)
   const place = placeOf(stack)
   if (place === undefined || message.includes(place)) return message
   const [first, ...others] = message.split('\n')

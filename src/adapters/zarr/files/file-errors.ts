@@ -1,5 +1,5 @@
 import { BlockwiseError, ConfigError, InfrastructureError } from '../../../core/errors.ts'
-import { errnoOf, systemFailure, systemReason } from '../../../core/system-errors.ts'
+import { errnoOf, systemFailure, systemReason, wrongPath } from '../../../core/system-errors.ts'
 
 /** Turns a system error into a Bellis error that names the failed action and the path. */
 export function ioError(action: 'read' | 'list' | 'write' | 'remove', path: string, error: unknown): Error {
@@ -7,7 +7,9 @@ export function ioError(action: 'read' | 'list' | 'write' | 'remove', path: stri
   const failure = systemFailure(error)
   const options = { cause: error }
   if (failure === undefined) {
-    return new InfrastructureError('IO_ERROR', `Can't ${action} ${path}: ${systemReason(error)}.`, options)
+    const remedy = action === 'write' ? wrongPath(error)?.remedy : undefined
+    const what = `Can't ${action} ${path}: ${systemReason(error)}${remedy === undefined ? '' : `; ${remedy}`}`
+    return new InfrastructureError('IO_ERROR', `${what}.`, options)
   }
   const { code, reason, remedy } = failure
   const what = `Can't ${action} ${path}: ${reason}; ${remedy}`

@@ -12,7 +12,8 @@ import {
   watch,
 } from 'node:fs'
 import { parseCommand } from '../../../core/control/commands.ts'
-import { messageOf, toWireError } from '../../../core/errors.ts'
+import { toWireError } from '../../../core/errors.ts'
+import { systemReason } from '../../../core/system-errors.ts'
 import type { CarryOut } from '../../../ports/command-source.ts'
 import { replaceFile } from '../run-files.ts'
 import { answerFile, type ControlAnswer, controlFolder, requestFile, requestId } from './control-folder.ts'
@@ -38,7 +39,7 @@ export function receiveCommands(runFolder: string, carryOut: CarryOut, warn: (me
     receiver.listen()
     return receiver
   } catch (error) {
-    warn(`this run can't be controlled by other commands, since ${folder} can't be used: ${messageOf(error)}`)
+    warn(`this run can't be controlled by other commands, since ${folder} can't be used: ${systemReason(error)}`)
     return { [Symbol.dispose]() {} }
   }
 }

@@ -1,7 +1,7 @@
 import { realpathSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { basename, join } from 'node:path'
-import { messageOf } from '../../../core/errors.ts'
+import { systemReason } from '../../../core/system-errors.ts'
 import type { RunResult } from '../../../runtime/coordinator/run-result.ts'
 import type { PlannedPipeline, PlannedTask } from '../../../runtime/tasks/planned-task.ts'
 import { isTaskNode } from '../../../runtime/tasks/task-node.ts'
@@ -110,7 +110,7 @@ export async function noteRunStart(setting: ProvenanceSetting): Promise<(ended: 
     try {
       replaceFile(join(folder, FILE), `${JSON.stringify(document, null, 2)}\n`)
     } catch (error) {
-      setting.warn(`${join(folder, FILE)} can't be written: ${messageOf(error)}`)
+      setting.warn(`${join(folder, FILE)} can't be written: ${systemReason(error)}`)
     }
   }
   const older = olderBlocks(earlier, start.tasks)
@@ -175,7 +175,7 @@ async function inputAtStart(input: IdentifiedArray, { checkInputs, warn }: Prove
     const newest = await newestChunk(input.path)
     return newest === undefined ? identity : { ...identity, newestChunk: newest }
   } catch (error) {
-    warn(`The times of the chunks of ${input.path} can't be read: ${messageOf(error)}.`)
+    warn(`The times of the chunks of ${input.path} can't be read: ${systemReason(error)}.`)
     return identity
   }
 }

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { ConfigError, messageOf } from '../../../../core/errors.ts'
+import { systemFailure, systemReason } from '../../../../core/system-errors.ts'
 
 /** Reads a JSON file with one object in it. @throws ConfigError `NO_SUCH_FILE`, `INVALID_CONFIG` */
 export function readConfigFile(path: string): Record<string, unknown> {
@@ -7,7 +8,11 @@ export function readConfigFile(path: string): Record<string, unknown> {
   try {
     text = readFileSync(path, 'utf8')
   } catch (error) {
-    throw new ConfigError('NO_SUCH_FILE', `${path} can't be read: ${messageOf(error)}`, { cause: error })
+    throw new ConfigError(
+      'NO_SUCH_FILE',
+      `${path} can't be read: ${systemFailure(error)?.reason ?? systemReason(error)}; check the path.`,
+      { cause: error },
+    )
   }
   let value: unknown
   try {

@@ -1,5 +1,6 @@
 import { describeControl } from '../../../../core/control/control-text.ts'
 import type { JobsReport, RunEvent, TaskCounts } from '../../../../core/events.ts'
+import { explainMissing } from '../../../../core/system-errors.ts'
 import { kindOfMessage } from '../../../../core/text/error-groups.ts'
 import { reasonOf } from '../../../../core/text/error-reason.ts'
 import { showCount, showDuration, showWhole } from '../../../../core/text/numbers.ts'
@@ -59,7 +60,7 @@ export class ProgressDisplay {
       case 'worker-died':
         this.#noteOften(
           `died ${event.reason}`,
-          `worker ${event.workerId} ended (${reasonOf(event.reason)})${event.restartMs === undefined ? '' : '; replacing it'}`,
+          `worker ${event.workerId} ended (${reasonOf(explainMissing(event.reason))})${event.restartMs === undefined ? '' : '; replacing it'}`,
         )
         break
       case 'worker-paused':
