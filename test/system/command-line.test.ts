@@ -133,7 +133,7 @@ describe('the command', () => {
       cwd: folder.path,
     })
     assert.equal(code, 2)
-    assert.match(stderr, /^bellis: The events can't be written to no\/such\/folder\/e: ENOENT/)
+    assert.match(stderr, /^bellis: The events can't be written to no\/such\/folder\/e: there is no such file or folder/)
     // What is no file of events is not lost to a wrong name.
     const mine = join(folder.path, 'mine.json')
     writeFileSync(mine, '{"mine": 1}\n')
