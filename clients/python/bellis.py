@@ -245,6 +245,10 @@ class Block:
         self.config: Any = task.get("config")
         #: The unit of the Rois: "nm", "pm", …
         self.unit: str = task.get("unit", "nm")
+        #: World units per voxel of the array to write, and the position of its first voxel, as far as the run knows them.
+        voxels = task.get("voxels") or {}
+        self.voxel_size: Tuple[int, ...] = tuple(voxels.get("voxelSize") or ())
+        self.array_offset: Tuple[int, ...] = tuple(voxels.get("offset") or ())
         #: The folder in which relative paths of `config` start.
         self.folder: str = task.get("folder") or os.getcwd()
         #: The units of counted resources that only this program may use: {"gpu": [3]}.
@@ -261,6 +265,14 @@ class Block:
     def path(self, name: str) -> str:
         """A path of the configuration, as this process can open it."""
         return os.path.join(self.folder, name)
+
+    def to_slices(self, roi: Optional[Roi] = None) -> Tuple[slice, ...]:
+        """The part of an array that a box covers, the write Roi by default, without what lies before its first voxel.
+
+        Uses `voxel_size` and `array_offset`: the index is for the array that the blocks write, or one in the same place.
+        """
+        box = self.write_roi if roi is None else roi
+        return box.to_slices(self.voxel_size or (1,) * len(box.shape), self.array_offset or None)
 
     @property
     def is_cancelled(self) -> bool:

@@ -1,17 +1,21 @@
 import hashlib
 import hmac
+import importlib.util
 import io
 import json
 import os
 import resource
+import shutil
 import socket
 import subprocess
 import sys
+import tarfile
 import tempfile
 import threading
 import time
 import unittest
 import unittest.mock
+import zipfile
 
 import bellis
 
@@ -468,6 +472,23 @@ class Link(unittest.TestCase):
         outcomes = [outcome for message in coordinator.got for outcome in message.get("outcomes", [])]
         self.assertEqual([outcome["status"] for outcome in outcomes], ["done", "returned"])
 
+    def test_knows_where_the_voxels_of_its_blocks_are(self):
+        placed = {**TASK, "task": {**TASK["task"], "voxels": {"voxelSize": [2, 4], "offset": [-2, -8]}}}
+
+        def scene(_, link, read):
+            read()
+            send(link, welcome(), placed, lease(9, 1))
+            while read()["type"] != "outcomes":
+                pass
+            send(link, {"type": "drain"})
+            while read()["type"] != "goodbye":
+                pass
+
+        coordinator = Coordinator(scene)
+        for block in bellis.blocks(coordinator.context):
+            self.assertEqual((block.voxel_size, block.array_offset), ((2, 4), (-2, -8)))
+            self.assertEqual(block.to_slices(), (slice(1, 3), slice(0, 2)))
+
     def test_names_the_only_task_that_it_does(self):
         coordinator = Coordinator(lambda _, link, read: (read(), send(link, welcome(), {"type": "drain"})))
         self.assertEqual(list(bellis.blocks(coordinator.context, task="t")), [])
@@ -477,6 +498,36 @@ class Link(unittest.TestCase):
     def test_says_that_a_run_is_not_running(self):
         with tempfile.TemporaryDirectory() as folder, self.assertRaises(bellis.BellisError):
             bellis.blocks(run=os.path.join(folder, "none"))
+
+
+class Package(unittest.TestCase):
+    def build(self, folder, now):
+        """Copies the package at a time, and builds it then. Returns the wheel and the source distribution."""
+        os.mkdir(folder)
+        for name in ("bellis.py", "build_backend.py", "pyproject.toml", "README.md"):
+            shutil.copy(os.path.join(os.path.dirname(os.path.abspath(__file__)), name), folder)
+            os.utime(os.path.join(folder, name), (now, now))
+        spec = importlib.util.spec_from_file_location("build_backend", os.path.join(folder, "build_backend.py"))
+        backend = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(backend)
+        with unittest.mock.patch("time.time", lambda: now):
+            built = [backend.build_wheel(folder), backend.build_sdist(folder)]
+        contents = []
+        for name in built:
+            with open(os.path.join(folder, name), "rb") as file:
+                contents.append(file.read())
+        return contents
+
+    def test_has_the_same_bytes_whenever_and_wherever_it_is_built(self):
+        with tempfile.TemporaryDirectory() as folder:
+            first = self.build(os.path.join(folder, "first"), 1_000_000_000)
+            self.assertEqual(self.build(os.path.join(folder, "second"), 1_500_000_000), first)
+            with tarfile.open(fileobj=io.BytesIO(first[1])) as archive:
+                self.assertEqual(len(archive.getnames()), 4)
+            with unittest.mock.patch.dict(os.environ, {"SOURCE_DATE_EPOCH": "1600000000"}):
+                dated = self.build(os.path.join(folder, "dated"), 1_000_000_000)
+            with zipfile.ZipFile(io.BytesIO(dated[0])) as archive:
+                self.assertEqual({entry.date_time for entry in archive.infolist()}, {(2020, 9, 13, 12, 26, 40)})
 
 
 if __name__ == "__main__":

@@ -87,6 +87,27 @@ def whole_numbers(values: Iterable[Any], what: str) -> tuple[int, ...]:
     return tuple(_whole(value, what) for value in values)
 
 
+def _check_blocks(task: Task) -> None:
+    """Refuses Rois that give no block."""
+    total, read, write = task.total_roi, task.read_roi, task.write_roi
+    ranks = [len(roi.shape) for roi in (total, read, write)]
+    if len(set(ranks)) > 1:
+        raise ValueError(
+            f'Task "{task.id}": total_roi, read_roi and write_roi have {ranks[0]}, {ranks[1]} and {ranks[2]} axes; expected the same number.'
+        )
+    left = tuple(whole - (length - part) for whole, length, part in zip(total.shape, read.shape, write.shape))
+    if any(length < 1 for length in (*left, *write.shape)):
+        raise ValueError(
+            f'Task "{task.id}": there is nothing to write: total_roi has the shape {total.shape}, of which {left} are left without the '
+            f"context of read_roi {read.shape} around write_roi {write.shape}; expected more than 0 on every axis."
+        )
+    if task.fit == "valid" and any(length < part for length, part in zip(left, write.shape)):
+        raise ValueError(
+            f'Task "{task.id}": no block fits: write_roi has the shape {write.shape}, but total_roi only {left} without the context; use '
+            'fit="shrink", or a smaller block.'
+        )
+
+
 def _check_voxels(task: Task) -> None:
     """Refuses blocks that would write parts of voxels: the voxels between two blocks would be written by both."""
     total, read, write = task.total_roi, task.read_roi, task.write_roi
@@ -114,10 +135,6 @@ def _check_voxels(task: Task) -> None:
 class Block(ClientBlock):
     """One block to do. Rois are in world units (nm)."""
 
-    #: World units per voxel, as its task says; 1 per axis by default.
-    voxel_size: tuple[int, ...] = ()
-    #: The position of the first voxel of the arrays, as its task says; 0 by default.
-    array_offset: tuple[int, ...] = ()
     #: What its function raised.
     exception: BaseException | None = None
 
@@ -143,11 +160,9 @@ class Block(ClientBlock):
     def to_slices(self, roi: AnyRoi | None = None) -> tuple[slice, ...]:
         """The part of an array that a Roi covers, the write Roi by default, without what lies before its first voxel.
 
-        Uses the `voxel_size` and the `offset` of the task.
+        Uses the `voxel_size` and the `offset` of the task, or those of the first array that it `writes`.
         """
-        box = self.write_roi if roi is None else as_roi(roi, "roi")
-        size = self.voxel_size or (1,) * len(box.shape)
-        return box.to_slices(size, self.array_offset or None)
+        return super().to_slices(None if roi is None else as_roi(roi, "roi"))
 
 
 def ends_program(error: BaseException, is_here: bool, takes_interrupts: bool) -> bool:
@@ -204,7 +219,7 @@ class Task:
     writes: arrays that blocks write; refused if two blocks that may run together share a chunk, or if the metadata of an array say
         another voxel size or offset than the task.
     voxel_size, offset: of the arrays, for `block.to_slices()`: world units per voxel, and the position of the first voxel.
-        What blocks write must be whole voxels.
+        What blocks write must be whole voxels. Default: those of the first array of `writes`, otherwise 1 and 0.
     config: passed on as `block.config`; plain values that JSON has.
     mask: where there is something to do: a volume of any resolution, as a path or an array, in the place that its metadata say. Blocks that
         write nothing where it is not 0 are not run: they count as completed, and as `masked`. Default: that of the run.
@@ -320,6 +335,7 @@ class Task:
         }
         for name, value in values.items():
             object.__setattr__(self, name, value)
+        _check_blocks(self)
         _check_voxels(self)
         if skip_mask is not None:
             # By value: what it is later counts for nothing.

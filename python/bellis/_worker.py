@@ -71,8 +71,6 @@ class TaskRunner:
         """Does a block; an exception is a failed attempt."""
         task = self._tasks[block.task_id]
         block.config = task.config
-        block.voxel_size = task.voxel_size or ()
-        block.array_offset = task.offset or ()
         block.is_here = self._note is not None
         block.takes_interrupts = self._takes_interrupts
         with block:

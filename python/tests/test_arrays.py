@@ -84,6 +84,18 @@ class Arrays(unittest.TestCase):
             right = bellis.Task("t", lambda block: None, total, block, read_write_conflict=False, writes=[self.raw], **options)
             self.assertTrue(bellis.run(right, workers=0))
 
+    def test_are_known_to_workers_that_join(self) -> None:
+        source = bellis.open(self.raw)
+        placed = bellis.Task("t", self.fail, source.roi, ((80, 0), (80, 24)), voxel_size=source.voxel_size, offset=source.offset)
+        written = bellis.Task("t", self.fail, source.roi, ((80, 0), (80, 24)), writes=[self.raw])
+        plain = bellis.Task("t", self.fail, source.roi, ((80, 0), (80, 24)))
+        halves = [(slice(0, 2), slice(0, 6)), (slice(2, 4), slice(0, 6))]
+        in_nm = [(slice(80, 160), slice(0, 24)), (slice(160, 240), slice(0, 24))]
+        for task, size, parts in ((placed, (40, 4), halves), (written, (40, 4), halves), (plain, (), in_nm)):
+            with bellis.start(task, pool="none", progress="none") as run:
+                seen = [(block.voxel_size, block.to_slices(), block.to_slices(block.read_roi)) for block in bellis.blocks(run.context)]
+            self.assertEqual(seen, [(size, part, part) for part in parts])
+
     def test_without_metadata_are_written_where_the_task_says(self) -> None:
         path = self.folder / "plain.zarr"
         zarr.create_array(path, shape=(4, 6), chunks=(2, 6), dtype="uint8")

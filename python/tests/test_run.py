@@ -433,6 +433,21 @@ class Runs(InFolder):
                 self.assertIsNone(result.folder)
                 self.assertEqual(list(self.folder.iterdir()), [])
 
+    def test_are_refused_when_their_task_is_made_if_there_is_no_block(self) -> None:
+        for total, read, write, text in (
+            (((0,), (4,)), ((0,), (8,)), None, r"no block fits: write_roi has the shape \(8,\), but total_roi only \(4,\)"),
+            (((0,), (8,)), ((0,), (10,)), ((4,), (2,)), r"nothing to write: .* \(0,\) are left without the context of read_roi \(10,\)"),
+            (((0,), (8,)), ((0,), (0,)), None, "nothing to write"),
+            (((0, 0), (8, 8)), ((0,), (1,)), None, "total_roi, read_roi and write_roi have 2, 1 and 1 axes"),
+        ):
+            with self.assertRaisesRegex(ValueError, text):
+                bellis.Task("t", print, total, read, write)
+        # Exactly one.
+        bellis.Task("t", print, ((0, 0), (5, 9)), ((0, 0), (5, 9)), ((1, 1), (3, 7)))
+        for fit in ("shrink", "overhang"):
+            task = bellis.Task("t", lambda block: None, ((0,), (4,)), ((0,), (8,)), fit=fit)
+            self.assertTrue(bellis.run(task, workers=0, progress="none"))
+
     def test_that_can_not_start_say_why(self) -> None:
         with self.assertRaisesRegex(bellis.CannotRun, "write") as raised:
             bellis.run(bellis.Task("t", print, TOTAL, ((0,), (1,)), ((0,), (2,))), workers=1)

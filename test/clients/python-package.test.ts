@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { existsSync, readdirSync, writeFileSync } from 'node:fs'
-import { delimiter, join } from 'node:path'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { basename, delimiter, join } from 'node:path'
 import { after, before, describe, it, type TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -13,6 +13,7 @@ import { type InstalledPackage, installPackageOrSkip } from '../support/python-p
 import { slurmOrSkip } from '../support/slurm.ts'
 
 const run = promisify(execFile)
+const builder = fileURLToPath(new URL('../../scripts/build-python.mjs', import.meta.url))
 const tests = fileURLToPath(new URL('../../python/tests/', import.meta.url))
 
 describe('the Python package', { timeout: 880_000 }, () => {
@@ -46,6 +47,14 @@ describe('the Python package', { timeout: 880_000 }, () => {
     }
     const script = 'import bellis; print(bellis.__version__)'
     assert.equal((await inPackage('python', ['-c', script])).stdout.trim(), description.version)
+  })
+
+  it('has the same bytes whenever it is built', async (t) => {
+    if (skipped(t)) return
+    const again = join(folder.path, 'again')
+    const { stdout } = await run(process.execPath, [builder, '--to', again])
+    const wheel = stdout.split(':', 1)[0] as string
+    assert.ok(readFileSync(wheel).equals(readFileSync(join(folder.path, basename(wheel)))))
   })
 
   it('reads HDF5, smooths it, and prints commands as users call it', async (t) => {

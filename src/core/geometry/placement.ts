@@ -38,6 +38,12 @@ export interface PlacedAxis {
   readonly translationOf?: 'edge' | 'center'
 }
 
+/** Where voxel 0 of an array starts, and the size of a voxel, in world units, one per axis that is not a channel. */
+export interface VoxelPlacement {
+  readonly offset: readonly number[]
+  readonly voxelSize: readonly number[]
+}
+
 /** The placement of an array in the world, in exact integers. */
 export interface Placement {
   /** Leading axes of the array without a voxel size (channels): no Roi has them, and every block contains all of them. */

@@ -1,4 +1,5 @@
 import type { WireError } from '../errors.ts'
+import type { VoxelPlacement } from '../geometry/placement.ts'
 import type { Roi } from '../geometry/roi.ts'
 import type { WorldUnit } from '../geometry/world-unit.ts'
 import type { BlockGridOptions } from '../grid/grid-options.ts'
@@ -34,6 +35,8 @@ export interface WireTask {
   readonly folder?: string
   /** The unit of the Rois, and of the arrays that the worker opens. */
   readonly unit: WorldUnit
+  /** Where the voxels of the array that its blocks write are, for workers that open arrays with libraries of their own. */
+  readonly voxels?: VoxelPlacement
   /** Absent if every lease contains its Rois. */
   readonly grid?: BlockGridOptions
   /** A block is reported only when its output is on the disk. */

@@ -19,7 +19,9 @@ export function roiTask(spec: TaskSpec, upstream: readonly TaskNode[]): TaskNode
       for (const path of writes) opened.push(writtenArray(spec, await arrays.open(path)))
       const mask = spec.mask === undefined ? undefined : await arrays.open(spec.mask)
       const masked = spec.masked === undefined ? undefined : new Uint8Array(Buffer.from(spec.masked, 'base64'))
-      return { totalRoi, readRoi, writeRoi, fit, readWriteConflict, writes: opened, ...given({ mask, masked }) }
+      const { voxelSize, offset } = spec
+      const voxels = voxelSize === undefined || offset === undefined ? undefined : { voxelSize, offset }
+      return { totalRoi, readRoi, writeRoi, fit, readWriteConflict, writes: opened, ...given({ voxels, mask, masked }) }
     },
     setup: () => {
       throw notOurFunction(id)

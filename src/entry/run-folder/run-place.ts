@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readdirSync, realpathSync } from 'node:fs'
 import { basename, dirname, isAbsolute, join, relative } from 'node:path'
+import type { VoxelPlacement } from '../../core/geometry/placement.ts'
 import type { WorldUnit } from '../../core/geometry/world-unit.ts'
 import { gridOptions } from '../../core/grid/grid-options.ts'
 import type { RunIdentity } from '../../core/progress/run-identity.ts'
@@ -53,12 +54,6 @@ function namesIn(home: string): string[] {
     // There is no run yet, or none that this user may see: creating the folder reports it.
     return []
   }
-}
-
-/** Where voxel 0 of an array starts, and the size of a voxel. */
-export interface VoxelPlacement {
-  readonly offset: readonly number[]
-  readonly voxelSize: readonly number[]
 }
 
 /** The voxels in which users know the regions of a task's blocks; undefined if it declares no array with the axes of its blocks. */

@@ -8,7 +8,7 @@ import type { RunPipelineOptions } from './run-options.ts'
 /** The description of a task for a worker. @param units the units of resources that are assigned to the worker */
 export function describeTask(planned: PlannedTask, units: Units, options: RunPipelineOptions): WireTask {
   const { folder, fsync, owns, moduleName = (url) => url } = options
-  const { grid, source, unit, id } = planned
+  const { grid, source, unit, id, voxels } = planned
   const node = isTaskNode(source) ? source : undefined
   return {
     id,
@@ -17,6 +17,7 @@ export function describeTask(planned: PlannedTask, units: Units, options: RunPip
     config: node?.config ?? {},
     ...(folder === undefined ? {} : { folder }),
     unit,
+    ...(voxels === undefined ? {} : { voxels }),
     grid: gridOptions(grid),
     ...(fsync ? { fsync } : {}),
     ...(owns === undefined ? {} : { owns }),

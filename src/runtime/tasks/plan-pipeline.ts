@@ -1,6 +1,7 @@
 import { BYTES_PER_ELEMENT } from '../../core/array/dtype.ts'
 import { ConfigError } from '../../core/errors.ts'
 import { combine, countElements, productOf, showCoordinate } from '../../core/geometry/coordinate.ts'
+import type { VoxelPlacement } from '../../core/geometry/placement.ts'
 import { type Roi, snapRoi } from '../../core/geometry/roi.ts'
 import { finerUnit, type WorldUnit } from '../../core/geometry/world-unit.ts'
 import { given } from '../../core/given.ts'
@@ -75,6 +76,7 @@ async function planTask(task: TaskLike, pass: PlanningPass): Promise<PlannedTask
     requires: requiresOf(task, plan),
     ...maxFailuresOf(task),
     ...checkLimits(task, `Task "${task.id}"`),
+    ...given({ voxels: plan.voxels ?? voxelsOf(writes[0]) }),
     ...given({
       masked: await maskedBlocks(task.id, grid, plan, plan.mask === undefined ? await pass.mask() : undefined),
     }),
@@ -84,6 +86,10 @@ async function planTask(task: TaskLike, pass: PlanningPass): Promise<PlannedTask
     memoryPerBlock: memoryOf(task, plan) ?? Number(bytesPerBlock),
     voxelsPerBlock: meanVoxels(grid, writes[0] ?? reads.find((array) => array.voxelSize.length === grid.shape.length)),
   }
+}
+
+function voxelsOf(array: VolumeDescription | undefined): VoxelPlacement | undefined {
+  return array === undefined ? undefined : { voxelSize: array.voxelSize, offset: array.offset }
 }
 
 function leftOutWarning(grid: BlockGrid, output: VolumeDescription | undefined): string {
@@ -179,6 +185,7 @@ const PLAN_FIELDS = Object.keys({
   readWriteConflict: 1,
   requires: 1,
   writes: 1,
+  voxels: 1,
   mask: 1,
   masked: 1,
   memory: 1,

@@ -1,3 +1,4 @@
+import type { VoxelPlacement } from '../../core/geometry/placement.ts'
 import type { WorldUnit } from '../../core/geometry/world-unit.ts'
 import type { BlockGrid } from '../../core/grid/block-grid.ts'
 import type { Resources } from '../../core/workers/resources.ts'
@@ -22,6 +23,8 @@ export interface PlannedTask {
   readonly unit: WorldUnit
   readonly reads: readonly VolumeDescription[]
   readonly writes: readonly VolumeDescription[]
+  /** Where the voxels are that its blocks write; absent if that is not known. */
+  readonly voxels?: VoxelPlacement
   readonly outputs: readonly PlannedOutput[]
   readonly warnings: readonly string[]
   /** What one worker needs for it; `cpu` is always there. */

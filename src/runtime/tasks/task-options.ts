@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import type { VoxelPlacement } from '../../core/geometry/placement.ts'
 import type { WorldUnit } from '../../core/geometry/world-unit.ts'
 import type { Block } from '../../core/grid/block-grid.ts'
 import type { BlockGridOptions } from '../../core/grid/grid-options.ts'
@@ -61,6 +62,8 @@ export interface TaskPlan extends BlockGridOptions {
   readonly requires?: Resources
   /** The arrays that the blocks write: checked so that no two blocks that run together share a chunk. */
   readonly writes?: readonly VolumeDescription[]
+  /** Where the voxels of these arrays are, for workers in other languages. @default those of the first one */
+  readonly voxels?: VoxelPlacement
   /**
    * Where there is something to do: an array that was opened with `arrays.open`, of any resolution. Blocks that write nothing where it is not 0
    * are not run: they count as done, and their output stays as it is. @default that of the run; everywhere
