@@ -4,6 +4,13 @@ export interface WorkerRange {
   readonly most: number
 }
 
+/** Reads a number of workers, `8`, or a range, `10..200`. @returns undefined for any other text */
+export function parseWorkerRange(text: string): WorkerRange | undefined {
+  const [, first, last = first] = /^\s*(\d{1,6})(?:\.\.(\d{1,6}))?\s*$/.exec(text) ?? []
+  const range = { least: Number(first), most: Number(last) }
+  return range.least >= 1 && range.least <= range.most ? range : undefined
+}
+
 /** What is known of the work and the workers of a run at one moment. */
 export interface PoolDemand {
   /** Milliseconds, by the run's clock. */

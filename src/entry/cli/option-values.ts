@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from 'commander'
-import type { WorkerRange } from '../../core/workers/pool-size.ts'
+import { parseWorkerRange, type WorkerRange } from '../../core/workers/pool-size.ts'
 import type { Resources } from '../../core/workers/resources.ts'
 import { isMemoryFactor } from '../../runtime/tasks/option-checks.ts'
 
@@ -16,9 +16,8 @@ export const wholeNumber =
 
 /** A number of workers, `8`, or a range, `10..200`. */
 export function workerRange(text: string): WorkerRange {
-  const [, first, last = first] = /^\s*(\d{1,6})(?:\.\.(\d{1,6}))?\s*$/.exec(text) ?? []
-  const range = { least: Number(first), most: Number(last) }
-  if (range.least >= 1 && range.least <= range.most) return range
+  const range = parseWorkerRange(text)
+  if (range !== undefined) return range
   throw new InvalidArgumentError('expected a whole number of at least 1, or a range such as 10..200.')
 }
 

@@ -9,7 +9,7 @@ import { readRunDocument } from '../run-folder/run-folder.ts'
 const DISABLED = 'This page only shows the run; to control it here, start the run with --dashboard-control.'
 
 /**
- * What the page of a run may have it do: `control/stop` with `{}`, `control/workers` with `{ "workers": 4 }`,
+ * What the page of a run may have it do: `control/stop` with `{}`, `control/workers` with `{ "workers": 4 }` or `{ "workers": 200, "least": 10 }`,
  * `control/retry` with `{ "task": "smooth" }` or `{}`, `control/reset` with `{ "roi": "0,0,0:400,400,400" }` or `{ "tasks": ["smooth"] }`.
  * @param isAllowed whether the user has asked for it; otherwise everything is refused
  */

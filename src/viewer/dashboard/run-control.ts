@@ -1,4 +1,5 @@
 import type { RunSummary } from '../../core/board/summary.ts'
+import { parseWorkerRange } from '../../core/workers/pool-size.ts'
 import { element, setText } from '../shared/elements.ts'
 
 type Action = 'stop' | 'workers' | 'retry' | 'reset'
@@ -13,11 +14,14 @@ export class RunControl {
   readonly #redo = element<HTMLDialogElement>('redo')
   readonly #region = element<HTMLInputElement>('redo-region')
   #running = 0
+  /** The range that the user has set here: it stays, since the number of workers follows the work. */
+  #range = ''
   /** The region of the block that the user has pointed at last. */
   #pointed = ''
 
   constructor() {
     element('control-scale').addEventListener('click', () => this.#scale())
+    this.#workers.addEventListener('input', () => this.#workers.setCustomValidity(''))
     this.#workers.addEventListener('keydown', ({ key }) => {
       if (key === 'Enter') this.#scale()
     })
@@ -44,7 +48,7 @@ export class RunControl {
     this.#running = tasks.reduce((sum, { processing }) => sum + processing, 0)
     this.#retry.hidden = tasks.every(({ failed }) => failed === 0)
     // What the user is typing stays.
-    if (document.activeElement !== this.#workers) this.#workers.value = String(busy + idle)
+    if (document.activeElement !== this.#workers) this.#workers.value = this.#range || String(busy + idle)
   }
 
   /** Whether the page may control the run now. */
@@ -71,8 +75,12 @@ export class RunControl {
   }
 
   #scale(): void {
-    if (!this.#workers.reportValidity() || this.#workers.value === '') return
-    void this.#send('workers', { workers: Number(this.#workers.value) })
+    const range = parseWorkerRange(this.#workers.value)
+    this.#workers.setCustomValidity(range === undefined ? 'A number of at least 1, or a range such as 10..200' : '')
+    if (!this.#workers.reportValidity() || range === undefined) return
+    const { least, most } = range
+    this.#range = least === most ? '' : `${least}..${most}`
+    void this.#send('workers', { workers: most, ...(least === most ? {} : { least }) })
   }
 
   #askToStop(): void {

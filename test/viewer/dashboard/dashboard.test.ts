@@ -373,9 +373,19 @@ describe('the page of a run, in a browser', () => {
       const page = await open(t, await shownAddress(output, 'stderr'))
       const control = page.getByRole('group', { name: 'Control of the run' })
       await page.getByRole('row', { name: 'w2' }).waitFor()
-      await control.getByRole('spinbutton', { name: 'Workers' }).fill('3')
+      const workers = control.getByRole('textbox', { name: 'Workers' })
+      await workers.fill('3..2')
       await control.getByRole('button', { name: 'Set' }).click()
+      assert.equal(
+        await workers.evaluate((input: HTMLInputElement) => input.validationMessage),
+        'A number of at least 1, or a range such as 10..200',
+      )
+      await workers.fill('3..4')
+      await workers.press('Enter')
       await page.getByRole('row', { name: 'w3' }).waitFor()
+      await workers.fill('3')
+      await control.getByRole('button', { name: 'Set' }).click()
+      await control.getByText('3 workers').waitFor()
       await control.getByRole('button', { name: 'Stop' }).click()
       await page.getByRole('dialog', { name: 'Stop the run?' }).getByRole('button', { name: 'Cancel' }).click()
       await control.getByRole('button', { name: 'Stop' }).click()
