@@ -1,5 +1,6 @@
-import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { lstatSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { ConfigError } from '../../core/errors.ts'
 import { quoteShell } from '../../core/shell-words.ts'
 
 /** The files of a run's jobs: the script, the names of the workers, and their logs. */
@@ -29,9 +30,10 @@ export class BatchFolder {
     if (this.#isWritten) return
     mkdirSync(this.logs, { recursive: true })
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 })
+    assertOwnFolder(this.#folder)
     // A mode applies to new files only.
     rmSync(this.script, { force: true })
-    writeFileSync(this.script, text(), { mode: 0o700 })
+    writeFileSync(this.script, text(), { mode: 0o700, flag: 'wx' })
     this.#isWritten = true
   }
 
@@ -42,7 +44,7 @@ export class BatchFolder {
   writeNames(workerIds: readonly string[]): { readonly path: string; remove(): void } {
     const path = join(this.#folder, `workers-${++this.#submissions}`)
     rmSync(path, { force: true })
-    writeFileSync(path, `${workerIds.join('\n')}\n`, { mode: 0o600 })
+    writeFileSync(path, `${workerIds.join('\n')}\n`, { mode: 0o600, flag: 'wx' })
     return { path, remove: () => rmSync(path, { force: true }) }
   }
 
@@ -51,6 +53,22 @@ export class BatchFolder {
     return join(this.logs, `${this.#name}-${jobId.replace(/;.*$/, '')}.log`)
   }
 }
+
+/**
+ * Jobs run the script with this user's rights, so nobody else may be able to replace it.
+ * @throws ConfigError `INVALID_CONFIG`
+ */
+function assertOwnFolder(folder: string): void {
+  const found = lstatSync(folder)
+  const isOwn = found.isDirectory() && found.uid === (process.getuid?.() ?? found.uid)
+  if (isOwn && (process.platform === 'win32' || (found.mode & OTHERS_WRITE) === 0)) return
+  throw new ConfigError(
+    'INVALID_CONFIG',
+    `${folder} is a link, belongs to another user, or can be written by others; expected a folder of your own, since jobs run the script in it with your rights. Remove it, and start again.`,
+  )
+}
+
+const OTHERS_WRITE = 0o022
 
 /** The last lines of a worker's job script. @param task a shell expression for the line of its name in the file, from 1 */
 export const workerLines = (task: string, command: readonly string[]): readonly string[] => [

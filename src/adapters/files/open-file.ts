@@ -1,4 +1,5 @@
 import fs from 'node:fs'
+import { dirname } from 'node:path'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
 import { openingFailed } from './opening-failed.ts'
 
@@ -23,6 +24,33 @@ export function openFile(path: string, namedBy?: string): number {
   fs.closeSync(file)
   const what = found.isDirectory() ? 'a folder' : 'a pipe or a device'
   throw new ConfigError('UNSUPPORTED', `${path} is ${what}, not a file; check the path.`)
+}
+
+// A link could lead to a file of this user's to which nothing should be added. Windows has neither links without rights nor the flag.
+const APPEND =
+  fs.constants.O_WRONLY |
+  fs.constants.O_CREAT |
+  fs.constants.O_APPEND |
+  (fs.constants.O_NOFOLLOW ?? 0) |
+  (fs.constants.O_NONBLOCK ?? 0)
+
+/**
+ * Opens a log for a process that appends to it, in a folder that others may have made.
+ * @param path its folder is created if it is missing
+ * @returns its descriptor
+ * @throws ConfigError `UNSUPPORTED` for a link, or anything but a file; the system's error
+ */
+export function openLog(path: string): number {
+  const folder = dirname(path)
+  fs.mkdirSync(folder, { recursive: true })
+  const isLink = [folder, path].some((each) => fs.lstatSync(each, { throwIfNoEntry: false })?.isSymbolicLink())
+  const file = isLink ? undefined : fs.openSync(path, APPEND, 0o666)
+  if (file !== undefined && fs.fstatSync(file).isFile()) return file
+  if (file !== undefined) fs.closeSync(file)
+  throw new ConfigError(
+    'UNSUPPORTED',
+    `${path} is, or lies behind, a link or a pipe; expected a log of the run itself: remove it.`,
+  )
 }
 
 /** Larger files are none of those that are read as a whole. */

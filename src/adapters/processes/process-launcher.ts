@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { closeSync, fstatSync, mkdirSync, openSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { closeSync, fstatSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { InfrastructureError, messageOf } from '../../core/errors.ts'
@@ -12,6 +11,7 @@ import type { WorkerExit } from '../../core/workers/worker-state.ts'
 import type { LogReader } from '../../ports/log-reader.ts'
 import type { LaunchedWorker, WorkerLauncher } from '../../ports/worker-launcher.ts'
 import { killProgramsLeftBy, killProgramsOf, newWorkerKey, WORKER_KEY_VARIABLE } from '../files/left-programs.ts'
+import { openLog } from '../files/open-file.ts'
 import { heapLimitMb } from './heap-limit.ts'
 import { describeEnd, isOutOfMemory, oomKills } from './process-end.ts'
 
@@ -77,9 +77,8 @@ class ProcessLauncher implements WorkerLauncher {
   async #launch(workerId: string, session: string): Promise<LaunchedWorker> {
     const { logFileOf, readLog } = this.#options
     const logFile = logFileOf(workerId)
-    mkdirSync(dirname(logFile), { recursive: true })
     // The worker writes to the file itself, so that its last output is there however it ends.
-    const log = openSync(logFile, 'a')
+    const log = openLog(logFile)
     const key = newWorkerKey()
     let start: number
     let child: ChildProcess

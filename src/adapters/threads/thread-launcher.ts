@@ -1,6 +1,5 @@
 import { once } from 'node:events'
-import { closeSync, fstatSync, mkdirSync, openSync, writeSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { closeSync, fstatSync, writeSync } from 'node:fs'
 import { finished } from 'node:stream/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
@@ -12,6 +11,7 @@ import type { WorkerExit } from '../../core/workers/worker-state.ts'
 import type { LogReader } from '../../ports/log-reader.ts'
 import type { LaunchedWorker, WorkerLauncher } from '../../ports/worker-launcher.ts'
 import { killProgramsLeftBy, newWorkerKey, WORKER_KEY_VARIABLE } from '../files/left-programs.ts'
+import { openLog } from '../files/open-file.ts'
 import { portChannel } from './port-channel.ts'
 import { noteStuckThreads } from './stuck-threads.ts'
 
@@ -38,8 +38,7 @@ export function threadLauncher(options: ThreadLauncherOptions): WorkerLauncher {
   return {
     async launch(workerId): Promise<LaunchedWorker> {
       const logFile = options.logFileOf(workerId)
-      mkdirSync(dirname(logFile), { recursive: true })
-      const log = openSync(logFile, 'a')
+      const log = openLog(logFile)
       const start = fstatSync(log).size
       const key = newWorkerKey()
       const thread = new Worker(options.program, {

@@ -11,6 +11,7 @@ import { hasOwnCheck } from '../../runtime/tasks/task-node.ts'
 import { systemClock } from '../clock.ts'
 import { openProgressStore, type ProgressPlace, recordName } from './progress-place.ts'
 import { KeptLineage } from './provenance/record-lineage.ts'
+import { dropLeases } from './run-files.ts'
 import type { OutputClaim, RunOutputs } from './run-outputs.ts'
 import { identityOf } from './run-place.ts'
 import { onlyBlocks } from './selection/only-blocks.ts'
@@ -102,6 +103,7 @@ async function openRecord(
     run,
     lost,
     outputs,
+    folder,
     warn,
     only,
   }: RecordRunOptions & { readonly run: string; readonly lost: AbortSignal | undefined },
@@ -113,7 +115,7 @@ async function openRecord(
   const identity = { ...identityOf(pipeline, run), id: newId }
   const record = open.use(await store.open(identity, { onStatus: link.send }))
   const { id } = record.identity
-  await forgetLostOutputs(pipeline, record, outputs, warn)
+  await forgetLostOutputs(pipeline, record, { outputs, warn, folder })
   const recorder = open.use(
     await ProgressRecorder.load(record, { clock: systemClock, onError: (error) => failing.abort(error) }),
   )
@@ -192,14 +194,16 @@ const leftOf = ({ grid: { blockCount }, masked }: PlannedTask, completed: Uint8A
 async function forgetLostOutputs(
   pipeline: PlannedPipeline,
   record: RunRecord,
-  outputs: RunOutputs,
-  warn: (message: string) => void,
+  { outputs, warn, folder }: Pick<RecordRunOptions, 'outputs' | 'warn' | 'folder'>,
 ): Promise<void> {
   const lost = new Set<string>()
+  // Nothing of them is recorded as done, but workers may still hold blocks of which they have written a part.
+  const begun = new Set<string>()
   for (const [number, task] of pipeline.tasks.entries()) {
-    if (!(await hasCompleted(record, number))) continue
     const what = await outputs.contradiction(task, record.identity)
     if (what === undefined) continue
+    begun.add(task.id)
+    if (!(await hasCompleted(record, number))) continue
     lost.add(task.id)
     // A transient output may be missing: it is not needed if all tasks that read it are done.
     if (task.isTransient) continue
@@ -222,6 +226,7 @@ async function forgetLostOutputs(
     const ids = [...followers].map((id) => `"${id}"`).join(', ')
     warn(`The blocks of ${ids} are done again, too: they follow from what was lost, and not all of them were done.`)
   }
+  if (folder !== '') dropLeases(folder, (id) => lost.has(id) || begun.has(id))
   // Upstream tasks first: if this is interrupted, no task is recorded as not done while its missing input is recorded as done.
   for (const [number, { id }] of pipeline.tasks.entries()) if (lost.has(id)) await record.clear(number)
 }

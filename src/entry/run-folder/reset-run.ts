@@ -19,6 +19,7 @@ import { openArray } from '../arrays.ts'
 import { ownCommand } from '../own-command.ts'
 import { sendCommand } from './control/send-command.ts'
 import { openProgressStore, type ProgressPlace, recordName } from './progress-place.ts'
+import { dropLeases } from './run-files.ts'
 import { holdRunFolder, type RunDocument, readRunDocument } from './run-folder.ts'
 import { absolutePath, type DescribedTask } from './run-place.ts'
 
@@ -56,6 +57,8 @@ export async function resetRun(folder: string, options: ResetOptions): Promise<F
   const chosen = await chooseAll(record, document, options)
   const forgotten = chosen.map((task) => task.forgotten)
   await options.confirm?.(forgotten)
+  const forgottenIds = new Set(chosen.filter(({ blocks }) => blocks === 'all' || blocks.size > 0).map(idOf))
+  dropLeases(folder, (id) => forgottenIds.has(id))
   for (const number of forgettingOrder(tasks.map(({ isTransient }) => isTransient))) {
     const { blocks } = chosen[number] as ChosenBlocks
     if (blocks === 'all') await record.clear(number)
@@ -153,6 +156,8 @@ async function choose(
 function* indicesOf(grid: BlockGrid, boxes: readonly IndexBox[]): Generator<number> {
   for (const box of boxes) yield* grid.indicesOf(box)
 }
+
+const idOf = ({ forgotten }: ChosenBlocks): string => forgotten.id
 
 const forgettable = ({ id, grid, after, unit, transient = false }: DescribedTask): ForgettableTask => ({
   id,

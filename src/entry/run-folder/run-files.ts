@@ -223,6 +223,28 @@ const savedSessions = z.object({
   ),
 })
 
+/**
+ * Blocks of tasks are forgotten: those that workers still hold are not theirs any more. What they have written of them may be gone, or is
+ * to be done again. This comes before anything is forgotten.
+ * @throws the system's error if the file can be neither replaced nor removed
+ */
+export function dropLeases(folder: string, isForgotten: (taskId: string) => boolean): void {
+  const file = join(folder, SESSIONS_FILE)
+  const saved = readJson<SavedSessions>(file, (found) => savedSessions.safeParse(found).success)
+  if (saved === undefined) return
+  if (!saved.sessions.some(({ leases }) => leases.some(({ taskId }) => isForgotten(taskId)))) return
+  const sessions = saved.sessions.map((session) => ({
+    ...session,
+    leases: session.leases.filter(({ taskId }) => !isForgotten(taskId)),
+  }))
+  try {
+    replaceFile(file, JSON.stringify({ ...saved, sessions }), { mode: 0o600, fsync: true })
+  } catch {
+    // Without it, workers are new ones. That needs no space.
+    rmSync(file, { force: true })
+  }
+}
+
 /** Keeps which workers hold which blocks. Readable by this user only: it contains the keys by which workers are recognized. */
 export function sessionFile(folder: string): SessionKeeper {
   const file = join(folder, SESSIONS_FILE)

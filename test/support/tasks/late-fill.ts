@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { defineTask, openArray, z } from 'bellis'
 
-/** Fills a volume of two chunks with a value. With 1, a block waits for the file `go`, and leaves what its write threw in `late`. */
+/** Fills a volume of two chunks with a value. With 1, a block waits for the file `go`, and leaves what its write threw in `late`. With 3, it waits after it has written. */
 export default defineTask({
   name: 'late-fill',
   module: import.meta.url,
@@ -21,16 +21,18 @@ export default defineTask({
   async setup({ folder, output, value, opens }, { arrays }) {
     const array = await (opens === 'worker' ? arrays : { open: openArray }).open(output, { mode: 'r+' })
     const file = (name: string) => join(folder, name)
+    const go = async () => {
+      writeFileSync(file('begun'), '')
+      while (!existsSync(file('go'))) await wait(10)
+    }
     return async ({ writeRoi }) => {
-      if (value === 1) {
-        writeFileSync(file('begun'), '')
-        while (!existsSync(file('go'))) await wait(10)
-      }
+      if (value === 1) await go()
       const threw = await array.write(writeRoi, Uint8Array.of(value)).then(
         () => 'nothing',
         (error: Error) => error.message,
       )
       if (value === 1) writeFileSync(file('late'), threw)
+      if (value === 3) await go()
       if (threw !== 'nothing') throw new Error(threw)
     }
   },
