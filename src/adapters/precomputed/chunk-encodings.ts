@@ -7,6 +7,7 @@ import { CodecError } from '../codecs/codec.ts'
 import { decodePng, pngHeader } from '../png/png-file.ts'
 import type { ChunkCodec } from '../zarr/chunks/chunk-codec.ts'
 import { decodeCompressedSegmentation } from './compressed-segmentation.ts'
+import { encodeCompressedSegmentation } from './encode-segmentation.ts'
 import type { Scale, VolumeInfo } from './volume-info.ts'
 
 /** Chunks of a scale: (channel,) z, y, x. Those at its end are smaller, without saying so. */
@@ -33,7 +34,8 @@ export function precomputedChunks({ dtype, channels }: VolumeInfo, scale: Scale)
       const bytes = new Uint8Array(bytesPerElement * productOf(part))
       const target = { bytes, start: 0, strides: rowMajorStrides(part, bytesPerElement) }
       copyBox(part, bytesPerElement, { bytes: decoded, start: 0, strides }, target)
-      return bytes
+      if (scale.encoding !== 'compressed_segmentation') return bytes
+      return encodeCompressedSegmentation(bytes, ...segmentationArguments(scale, { dtype, channels, part }))
     },
     decode(encoded, into, index) {
       const part = partAt(index)
@@ -60,21 +62,19 @@ interface Part {
   readonly part: readonly number[]
 }
 
-function decodePart(encoded: Uint8Array, { encoding, blockSize }: Scale, { dtype, channels, part }: Part): Uint8Array {
+/** x comes first there. */
+function segmentationArguments({ blockSize }: Scale, { dtype, channels, part }: Part) {
+  const reversed = (list: readonly number[]) => [...list].reverse().slice(0, 3) as unknown as [number, number, number]
+  return [reversed(part), channels, reversed(blockSize), dtype === 'uint64' ? 2 : 1] as const
+}
+
+function decodePart(encoded: Uint8Array, scale: Scale, { dtype, channels, part }: Part): Uint8Array {
+  const { encoding } = scale
   switch (encoding) {
     case 'raw':
       return encoded
-    case 'compressed_segmentation': {
-      const reversed = (list: readonly number[]) =>
-        [...list].reverse().slice(0, 3) as unknown as [number, number, number]
-      return decodeCompressedSegmentation(
-        encoded,
-        reversed(part),
-        channels,
-        reversed(blockSize),
-        dtype === 'uint64' ? 2 : 1,
-      )
-    }
+    case 'compressed_segmentation':
+      return decodeCompressedSegmentation(encoded, ...segmentationArguments(scale, { dtype, channels, part }))
     case 'png':
       return decodeImage(encoded, dtype, channels, part)
     default:

@@ -9,10 +9,14 @@ import { axesFor, newMetadata } from '../zarr/metadata/new-metadata.ts'
 import { asJsonObject } from '../zarr/metadata/placement-attributes.ts'
 import { showNames } from '../zarr/missing-array.ts'
 import type { Store } from '../zarr/store.ts'
+import { fitsTables } from './encode-segmentation.ts'
 import { PRECOMPUTED_DTYPES, parseInfo, scaleKeys, type VolumeInfo } from './volume-info.ts'
 
 /** The default of `convert`, which means none here: what is stored is what a browser gets. */
 const DEFAULT_CODEC = 'zstd:3'
+const SEGMENTATION = 'compressed_segmentation'
+/** As all programs write it. */
+const BLOCK_SIZE = [8, 8, 8] as const
 
 export interface ScalePlan {
   readonly key: string
@@ -95,11 +99,14 @@ function newScale(path: string, key: string, options: CreateArrayOptions) {
   if (shardShape !== undefined) throw refuse('shards of precomputed volumes are only read; omit the shard shape')
   if (Number(fillValue) !== 0) throw refuse(`missing chunks of precomputed volumes are 0, not ${fillValue}; use 0`)
   if (zarrFormat === 2) throw refuse('it is a precomputed volume, not Zarr; omit the version of Zarr')
-  if (codec !== 'raw' && codec !== DEFAULT_CODEC) {
+  if (![DEFAULT_CODEC, 'raw', SEGMENTATION].includes(codec)) {
     throw new ConfigError(
       'UNSUPPORTED_CODEC',
-      `${path}: precomputed volumes are written raw, not with ${codec}; omit the codec.`,
+      `${path}: precomputed volumes are written raw or with ${SEGMENTATION}, not with ${codec}; omit the codec.`,
     )
+  }
+  if (codec === SEGMENTATION && dtype !== 'uint32' && dtype !== 'uint64') {
+    throw refuse(`${SEGMENTATION} has uint32 or uint64, not ${dtype}; omit the codec`)
   }
   const axes = axesFor(options, path)
   const inSpace = axes.filter(({ type }) => type === 'space')
@@ -119,14 +126,20 @@ function newScale(path: string, key: string, options: CreateArrayOptions) {
   }
   const resolution = voxelSize.map((size) => toNanometers(size, unit)).reverse()
   const { chunk, attributes } = newMetadata(path, 2, axes, { ...options, codec: 'raw' })
+  const chunkSize = chunk.shape.slice(-3).reverse() as [number, number, number]
+  if (codec === SEGMENTATION && !fitsTables(chunkSize, BLOCK_SIZE, dtype === 'uint64' ? 2 : 1)) {
+    throw refuse(`chunks of ${chunkSize.reverse().join(', ')} are too large for ${SEGMENTATION}; use 128, 128, 128`)
+  }
   const own = Object.fromEntries(Object.entries(attributes).filter(([name]) => name in (options.attributes ?? {})))
   const scale = {
     key: key === '' ? resolution.join('_') : key,
     size: shape.slice(-3).reverse(),
     resolution,
     voxel_offset: starts.reverse(),
-    chunk_sizes: [chunk.shape.slice(-3).reverse()],
-    encoding: 'raw',
+    chunk_sizes: [chunkSize],
+    ...(codec === SEGMENTATION
+      ? { encoding: SEGMENTATION, compressed_segmentation_block_size: [...BLOCK_SIZE] }
+      : { encoding: 'raw' }),
     ...(Object.keys(own).length === 0 ? {} : { attributes: own }),
   }
   return { scale, channels }

@@ -4,14 +4,15 @@ import { precomputedFormat } from '../../../src/adapters/precomputed/precomputed
 import { PRECOMPUTED_DTYPES } from '../../../src/adapters/precomputed/volume-info.ts'
 import { isBigDType } from '../../../src/core/array/dtype.ts'
 import { roi } from '../../../src/core/geometry/roi.ts'
-import { describeChunkedArray } from '../../contracts/chunked-array.contract.ts'
+import { type ArrayKind, describeChunkedArray } from '../../contracts/chunked-array.contract.ts'
 import { temporaryFolder } from '../../support/zarr.ts'
 
 const format = precomputedFormat()
 let made = 0
 
-describeChunkedArray('a precomputed volume', {
-  dtypes: PRECOMPUTED_DTYPES,
+/** @param isCompressed whether labels are written with compressed segmentation; other element types are always raw */
+const kind = (isCompressed: boolean): ArrayKind => ({
+  dtypes: isCompressed ? ['uint32', 'uint64'] : PRECOMPUTED_DTYPES,
   isWritable: true,
   fills: (dtype) => fc.constant(isBigDType(dtype) ? 0n : 0),
   shapes: fc.tuple(...[9, 10, 11].map((max) => fc.integer({ min: 1, max }))),
@@ -22,6 +23,7 @@ describeChunkedArray('a precomputed volume', {
       shape,
       dtype,
       chunkShape,
+      codec: isCompressed && ['uint32', 'uint64'].includes(dtype) ? 'compressed_segmentation' : 'raw',
       ...(axes === undefined ? {} : { axes }),
     })
     const origin = shape.map(() => 0)
@@ -30,3 +32,6 @@ describeChunkedArray('a precomputed volume', {
     return await format.open(container, '', { mode: 'r+' })
   },
 })
+
+describeChunkedArray('a precomputed volume', kind(false))
+describeChunkedArray('a precomputed volume with compressed segmentation', kind(true))

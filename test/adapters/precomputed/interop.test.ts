@@ -24,7 +24,7 @@ interface Entry {
 }
 
 describe('precomputed volumes of tensorstore', () => {
-  it('are read exactly: element types, encodings, channels, offsets, odd shapes, shards; raw ones can be changed', async (t) => {
+  it('are read exactly: element types, encodings, channels, offsets, odd shapes, shards; those in files of their own can be changed', async (t) => {
     const python = pythonOrSkip(t)
     if (python === undefined) return
     const folder = await temporaryFolder(t)
@@ -67,13 +67,18 @@ describe('precomputed volumes of tensorstore', () => {
   })
 })
 
+const KINDS = [
+  ...PRECOMPUTED_DTYPES.map((dtype) => [dtype, 'raw'] as const),
+  ...(['uint32', 'uint64'] as const).map((dtype) => [dtype, 'compressed_segmentation'] as const),
+]
+
 describe('precomputed volumes of Bellis', () => {
   it('are read exactly by tensorstore, with their voxel size and offset', async (t) => {
     const python = pythonOrSkip(t)
     if (python === undefined) return
     const folder = await temporaryFolder(t)
     const entries: Entry[] = []
-    for (const dtype of PRECOMPUTED_DTYPES) {
+    for (const [dtype, codec] of KINDS) {
       for (const channels of [1, 3]) {
         const shape = [...(channels > 1 ? [channels] : []), 7, 10, 13]
         const [voxelSize, offset] = [
@@ -86,8 +91,8 @@ describe('precomputed volumes of Bellis', () => {
         }))
         const axes = [...(channels > 1 ? [{ name: 'c', type: 'channel' as const }] : []), ...space]
         const chunkShape = [...(channels > 1 ? [1] : []), 4, 4, 8]
-        const container = `${dtype}-${channels}.precomputed`
-        await using array = await format.create(join(folder, container), '', { shape, dtype, chunkShape, axes })
+        const container = `${dtype}-${codec}-${channels}.precomputed`
+        await using array = await format.create(join(folder, container), '', { shape, dtype, codec, chunkShape, axes })
         const model = new Model(shape, dtype, dtype.endsWith('int64') ? 0n : 0)
         const box = { offset: shape.map(() => 1), shape: shape.map((length) => length - 1) }
         const voxels = noise(dtype, countOf(box.shape), entries.length)

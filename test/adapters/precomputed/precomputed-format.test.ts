@@ -237,7 +237,7 @@ describe('a precomputed volume', () => {
     await format.planCreate(container, '', { ...fine, ifExists: 'replace' })
     await refused({ dtype: 'float64' }, 'UNSUPPORTED', /no float64/)
     await refused({ fillValue: 1 }, 'UNSUPPORTED', /0, not 1/)
-    await refused({ codec: 'gzip' }, 'UNSUPPORTED_CODEC', /raw, not with gzip/)
+    await refused({ codec: 'gzip' }, 'UNSUPPORTED_CODEC', /raw or with compressed_segmentation, not with gzip/)
     await refused({ shape: [4, 4], axes: space(4).slice(1) }, 'UNSUPPORTED', /three axes in space.*not y, x/)
     await refused({ axes: space(4).map((axis) => ({ ...axis, translation: 2 })) }, 'UNSUPPORTED', /whole voxels/)
   })

@@ -43,7 +43,7 @@ def make(container, data, scale, rest=..., compress=None):
     index.append({
         "container": container, "dtype": data.dtype.name, "shape": data.shape if channels > 1 else shape, "data": f"{container}.bin",
         "voxelSize": [40000, 5000, 4500], "offset": [400000, -15000, 9000],
-        "canBeWritten": scale["encoding"] == "raw" and "sharding" not in scale,
+        "canBeWritten": scale["encoding"] != "png" and "sharding" not in scale,
     })
 
 
