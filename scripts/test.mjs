@@ -18,6 +18,7 @@ const steps = [
   ['MongoDB for tests', process.execPath, ['scripts/mongodb-env.mjs']],
   ['S3 server for tests', process.execPath, ['scripts/s3-env.mjs']],
   ['Server of Google Cloud Storage for tests', process.execPath, ['scripts/gs-env.mjs']],
+  ['Azure Blob Storage for tests', process.execPath, ['scripts/azure-env.mjs']],
   ['SLURM for tests', process.execPath, ['scripts/slurm-env.mjs']],
   ['Grid Engine for tests', process.execPath, ['scripts/sge-env.mjs']],
   ["Torque's programs for tests", process.execPath, ['scripts/torque-env.mjs']],

@@ -194,7 +194,10 @@ export function describeObjectBucket(name: string, kind: BucketKind): void {
         () => missing.put('a', bytes('a')),
         () => missing.list(''),
       ]) {
-        await assert.rejects(act(), { code: 'NO_SUCH_FILE', message: /there is no bucket [\w/]*no-such-bucket/ })
+        await assert.rejects(act(), {
+          code: 'NO_SUCH_FILE',
+          message: /there is no (bucket|container) [\w/]*no-such-bucket/,
+        })
       }
     })
 

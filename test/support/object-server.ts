@@ -149,11 +149,11 @@ const answers = (where: NetConnectOpts): Promise<boolean> =>
     connection.once('error', () => resolve(false))
   })
 
-export async function endOf(child: ChildProcess): Promise<void> {
+export async function endOf(child: ChildProcess, signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
   child.ref()
   const ended = new Promise((resolve) => child.once('exit', resolve))
-  child.kill('SIGKILL')
+  child.kill(signal)
   await ended
 }
 

@@ -1,3 +1,4 @@
+import { ACCOUNT, azureOrSkip } from './azure.ts'
 import type { Skippable } from './cluster.ts'
 import { gsOrSkip } from './gs.ts'
 import type { ObjectServer } from './object-server.ts'
@@ -17,4 +18,5 @@ export interface TestedStore {
 export const OBJECT_STORES: readonly TestedStore[] = [
   { scheme: 's3', name: 'S3', addressOf: (bucket) => `s3://${bucket}`, orSkip: s3OrSkip },
   { scheme: 'gs', name: 'Google Cloud Storage', addressOf: (bucket) => `gs://${bucket}`, orSkip: gsOrSkip },
+  { scheme: 'az', name: 'Azure Blob Storage', addressOf: (name) => `az://${ACCOUNT}/${name}`, orSkip: azureOrSkip },
 ]

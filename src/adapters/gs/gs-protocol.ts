@@ -17,6 +17,7 @@ const KINDS: readonly (readonly [ErrorKind, RegExp])[] = [
 
 /** How a bucket of Google Cloud Storage is asked: by its JSON interface, with tokens. */
 export class GsProtocol implements ObjectProtocol<BearerToken> {
+  readonly noun = 'bucket'
   readonly bucket: string
   readonly host: string
   readonly credentials: GsSettings['credentials']

@@ -12,7 +12,8 @@ export interface SignedRequest {
 
 /** How the requests of a service are addressed, signed and answered. */
 export interface ObjectProtocol<Held extends Expiring = Expiring> {
-  /** For messages. */
+  /** For messages: what the service calls a bucket. */
+  readonly noun: 'bucket' | 'container'
   readonly bucket: string
   readonly host: string
   /** undefined: requests are not signed, because the user said so. */

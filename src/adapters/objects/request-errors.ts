@@ -19,6 +19,7 @@ export interface Failure {
   readonly action: string
   /** `s3://bucket/key` */
   readonly where: string
+  /** `bucket data` */
   readonly bucket: string
   /** What to check in an address that leads nowhere, and what gives credentials. */
   readonly addressSettings: string
@@ -40,7 +41,7 @@ export function answerError(
   if (answer.kind === 'no bucket') {
     return new ConfigError(
       'NO_SUCH_FILE',
-      `Can't ${action} ${where}: there is no bucket ${bucket}; check its name and ${addressSettings}.`,
+      `Can't ${action} ${where}: there is no ${bucket}; check its name and ${addressSettings}.`,
     )
   }
   if (answer.kind === 'expired') {

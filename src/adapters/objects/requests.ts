@@ -116,8 +116,8 @@ export class ServiceRequests implements ObjectRequests {
   }
 
   #failure({ action, key }: Pick<ObjectRequest, 'action' | 'key'>): Failure {
-    const { bucket, addressSettings, credentialSettings } = this.protocol
-    return { action, bucket, where: this.protocol.where(key), addressSettings, credentialSettings }
+    const { noun, bucket, addressSettings, credentialSettings } = this.protocol
+    return { action, bucket: `${noun} ${bucket}`, where: this.protocol.where(key), addressSettings, credentialSettings }
   }
 }
 

@@ -41,6 +41,7 @@ export function errorInXml(text: string): SaidError {
 
 /** How a bucket of S3 is asked: signed for its region, by the clock of the service. */
 export class S3Protocol implements ObjectProtocol<Credentials> {
+  readonly noun = 'bucket'
   readonly bucket: string
   readonly host: string
   readonly credentials: S3Settings['credentials']

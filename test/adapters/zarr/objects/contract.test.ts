@@ -55,7 +55,7 @@ for (const { name, addressOf, orSkip, scheme } of OBJECT_STORES) {
   describeChunkedArray(
     `Zarr 3 with shards in ${name}`,
     inBucket(root, zarrFormat(), 'zarr', (chunkShape) => ({ shardShape: chunkShape.map((length) => 2 * length) }), {
-      runs: scheme === 's3' ? 8 : 4,
+      runs: scheme === 's3' ? 8 : 2,
     }),
   )
 }
