@@ -1,11 +1,13 @@
 // The coordinator of load.ts, in a process of its own: a run of SIDE³ blocks whose workers connect by themselves. Answers over IPC.
-import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { startRun } from 'bellis'
+import { quantiles } from '../light-worker.ts'
 import { volumeTask } from './volume-task.ts'
 
 const [side = '464', runDir = '.'] = process.argv.slice(2)
 const send = (message: unknown) => process.send?.(message)
-const delay = monitorEventLoopDelay({ resolution: 1 })
+/** Processor time of this thread between two looks, ms: other processes of the machine do not count. */
+let bursts: number[] = []
+let lastCpu = process.threadCpuUsage()
 let leases = 0
 let start = { at: 0, cpu: process.cpuUsage(), leases: 0 }
 let mostBytes = 0
@@ -21,16 +23,21 @@ const run = startRun(volumeTask({ side: Number(side) }), {
 const look = setInterval(() => {
   mostBytes = Math.max(mostBytes, process.memoryUsage.rss())
 }, 200)
+const clock = setInterval(() => {
+  const { user, system } = process.threadCpuUsage(lastCpu)
+  lastCpu = process.threadCpuUsage()
+  bursts.push((user + system) / 1000)
+}, 10)
 
 process.on('message', (message) => {
   if (message === 'measure') {
-    delay.reset()
-    delay.enable()
+    bursts = []
     start = { at: performance.now(), cpu: process.cpuUsage(), leases }
   } else if (message === 'report') {
     const { user, system } = process.cpuUsage(start.cpu)
     const seconds = (performance.now() - start.at) / 1000
-    const held = { p99: delay.percentile(99) / 1e6, max: delay.max / 1e6 }
+    const at = quantiles(bursts)
+    const held = { p99: at(0.99), max: at(1) }
     const counts = { leases: leases - start.leases, seconds, cpuSeconds: (user + system) / 1e6 }
     send({ type: 'report', ...counts, mostBytes: Math.max(mostBytes, process.memoryUsage.rss()), held })
   } else if (message === 'stop') {
@@ -39,5 +46,6 @@ process.on('message', (message) => {
 })
 const { error } = await run.result
 clearInterval(look)
+clearInterval(clock)
 if (error !== undefined) console.error(error.message)
 process.disconnect()

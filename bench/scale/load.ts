@@ -36,7 +36,7 @@ interface CoordinatorReport {
   readonly seconds: number
   readonly cpuSeconds: number
   readonly mostBytes: number
-  /** How long its event loop was held up, ms. */
+  /** How long it worked at once, ms of processor time. */
   readonly held: { readonly p99: number; readonly max: number }
 }
 
@@ -80,7 +80,7 @@ function show([one]: readonly CoordinatorReport[], clients: readonly ClientRepor
       `${((100 * cpuSeconds) / seconds).toFixed(1)} % of a core`,
       `${((1e6 * cpuSeconds) / leases).toFixed(0)} µs per lease`,
       `hand-out p50 ${most('p50')} p99 ${most('p99')} max ${most('max')} ms`,
-      `event loop held p99 ${held.p99.toFixed(1)} max ${held.max.toFixed(0)} ms`,
+      `work at once p99 ${held.p99.toFixed(1)} max ${held.max.toFixed(0)} ms`,
       `${(mostBytes / 1e6).toFixed(0)} MB resident`,
       `${(bytes / leases).toFixed(1)} bytes of history per lease`,
     ].join('  '),

@@ -162,10 +162,14 @@ export class Leases {
   /** Says which leases hold: before a worker starts, and before blocks of one that may still run them go to others. @param except its leases */
   allowHeld(except?: Worker): void {
     const { book } = this.#parts
-    const others = [...book.busy].filter((worker) => worker !== except)
-    const held = others.flatMap((worker) => book.leasesOf(worker).map(({ id }) => id))
+    const { fence } = this.#run.options
+    if (fence === undefined) return
+    const held: number[] = []
+    for (const worker of book.busy) {
+      if (worker !== except) for (const { id } of book.leasesOf(worker)) held.push(id)
+    }
     try {
-      this.#run.options.fence?.allow({ from: this.#run.nextLease, held })
+      fence.allow({ from: this.#run.nextLease, held })
     } catch (error) {
       if (this.#run.phase !== 'running') return
       this.#run.fatal ??= toWireError(error)
