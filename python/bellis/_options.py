@@ -63,7 +63,7 @@ class TaskFields(TaskOptions, total=False):
 class RunOptions(TypedDict, total=False):
     """The options of `start`, which are those of `run` without `raise_on_failure`. See `run`."""
 
-    workers: int | None
+    workers: int | tuple[int, int] | None
     resources: Mapping[str, float] | None
     start_method: StartMethod | None
     max_retries: int | None
@@ -100,7 +100,7 @@ class CommandOptions(TypedDict, total=False):
     overwrite: bool
     yes: bool
     write_empty_chunks: bool
-    workers: int | str
+    workers: int | tuple[int, int] | str
     pool: PerTask
     slurm: PerTask
     sge: PerTask

@@ -447,7 +447,7 @@ class _Options:
 
 def run(
     *tasks: Task,
-    workers: int | None = None,
+    workers: int | tuple[int, int] | None = None,
     resources: Mapping[str, float] | None = None,
     start_method: StartMethod | None = None,
     max_retries: int | None = None,
@@ -472,7 +472,8 @@ def run(
     """Runs tasks, and those that they come after, to their end.
 
     workers: how many processes. Default: as many as there are processors. 0: all blocks are done in this thread, so that
-        a debugger, globals and closures work as in any loop; `timeout` and `stall` have no effect there, since nothing could end them.
+        a debugger, globals and closures work as in any loop. (2, 10): as many as there is work for, from 2 to 10. `timeout` and
+        `stall` have no effect with 0, since nothing could end a block there.
     resources: what all workers have together, for `requires` of tasks: `{"gpu": 2}`.
     start_method: "fork" (functions need not be pickled), "spawn" or "forkserver" (functions are pickled by value).
         Default: that of multiprocessing.
@@ -548,7 +549,7 @@ def start(*tasks: Task, **options: Unpack[RunOptions]) -> Run:
 def _start(
     tasks: Sequence[Task],
     *,
-    workers: int | None = None,
+    workers: int | tuple[int, int] | None = None,
     resources: Mapping[str, float] | None = None,
     start_method: StartMethod | None = None,
     max_retries: int | None = None,
@@ -599,7 +600,7 @@ def _start(
         "events": list(EVENTS),
     }
     given = {
-        "workers": None if workers is None else whole_number(workers, "workers", 0) or (1 if is_here else None),
+        **_numbers_of_workers(workers, is_here),
         "resources": {**own, **amounts(resources, "resources")} or None,
         "maxRetries": None if max_retries is None else whole_number(max_retries, "max_retries", 0),
         "timeoutMs": None if timeout is None else positive_number(timeout, "timeout") * 1000,
@@ -620,6 +621,20 @@ def _start(
         request["workerCommand"] = _worker_command(by_id, Path(request["runDir"]))
     crew = Crew(by_id, start_method) if request["pool"] == "parent" and not is_here else None
     return Run(by_id, request, _Options(progress, crew, stops_at_failure=stops_at_failure))
+
+
+def _numbers_of_workers(workers: int | tuple[int, int] | None, is_here: bool) -> Message:
+    """How many workers the engine is to have. Raises TypeError or ValueError."""
+    if workers is None:
+        return {}
+    if not isinstance(workers, (tuple, list)):
+        return {"workers": whole_number(workers, "workers", 0) or (1 if is_here else None)}
+    if len(workers) != 2:
+        raise ValueError(f"workers is {workers!r}; expected a number, or the least and the most, such as (2, 10).")
+    least, most = whole_number(workers[0], "workers[0]", 1), whole_number(workers[1], "workers[1]", 1)
+    if least > most:
+        raise ValueError(f"workers is {workers!r}; expected the least before the most, such as ({most}, {least}).")
+    return {"minWorkers": least, "workers": most}
 
 
 def own_command() -> Message:

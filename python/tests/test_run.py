@@ -5,6 +5,7 @@ import contextlib
 import functools
 import io
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -97,6 +98,24 @@ class Workers(InFolder):
             bellis.run(self.task(write), workers=1, start_method="spawn")
         self.assertTrue(bellis.run(self.task(write), workers=1, start_method="fork"))
         self.assertEqual(voxels.sum(), 8)
+
+    def test_are_as_many_as_there_is_work_for_within_two_numbers(self) -> None:
+        def meet(block: bellis.Block) -> None:
+            self.note(f"worker-{os.getpid()}")
+            until(lambda: len(list(self.folder.glob("worker-*"))) > 1)
+
+        # Two blocks that wait for each other: the second worker starts although one was enough before.
+        task = bellis.Task("t", meet, ((0,), (2,)), BLOCK, read_write_conflict=False, max_retries=0)
+        self.assertTrue(bellis.run(task, workers=(1, 3), progress="none"))
+        self.assertEqual(len(self.noted()), 2)
+        for workers, kind, text in (
+            ((3, 2), ValueError, r"workers is \(3, 2\); expected the least before the most, such as \(2, 3\)"),
+            ((0, 2), ValueError, r"workers\[0\] is 0; expected a whole number from 1"),
+            ((1, 2, 3), ValueError, "expected a number, or the least and the most"),
+            (("1", 2), TypeError, r"workers\[0\] is '1'"),
+        ):
+            with self.assertRaisesRegex(kind, text):
+                bellis.run(task, workers=workers)
 
     def test_are_set_up_once_each(self) -> None:
         def set_up(config, resources):
@@ -454,6 +473,16 @@ class Runs(InFolder):
         self.assertEqual(raised.exception.code, "WRITE_ROI_OUTSIDE_READ_ROI")
         with self.assertRaisesRegex(TypeError, "is not a task"):
             bellis.run(print)  # type: ignore[arg-type]
+
+    @unittest.skipUnless(sys.platform == "linux" and shutil.which("unshare"), "needs namespaces")
+    def test_on_a_machine_without_a_network_of_its_own_say_what_is_missing(self) -> None:
+        apart = ["unshare", "--net"] if os.getuid() == 0 else ["unshare", "--net", "--map-root-user"]
+        if subprocess.run([*apart, "true"], capture_output=True).returncode != 0:
+            self.skipTest("may make no namespaces")
+        program = 'import bellis; bellis.run(bellis.Task("t", print, ((0,), (1,)), ((0,), (1,))), workers=1)'
+        done = subprocess.run([*apart, sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+        self.assertIn("CannotRun: This machine can't reach itself at 127.0.0.1", done.stderr)
+        self.assertIn("ip link set lo up", done.stderr)
 
     def test_are_started_and_joined_by_other_programs(self) -> None:
         with bellis.start(self.task(self.fail), pool="none", progress="none") as run:

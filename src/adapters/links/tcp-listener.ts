@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { type AddressInfo, createConnection, createServer, type Socket } from 'node:net'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
 import {
   type Join,
@@ -35,6 +35,9 @@ export interface TcpListenerOptions {
 const BACKLOG = 4096
 const JOIN_MS = 5000
 const MAX_UNPROVED = 4096
+const LOOPBACK = /^(127\.|::1$)/
+/** How long this process may take to connect to itself. */
+const PROBE_MS = 10_000
 
 type Receiver = (channel: Channel<ServerMessage>, join: Join) => void
 
@@ -60,6 +63,8 @@ export class TcpListener implements Listener, AsyncDisposable {
   readonly #unproved: UnprovedConnections
   readonly #arrived: Parameters<Receiver>[] = []
   #receive: Receiver | undefined
+  /** The connection of this process to itself. */
+  #probe: Socket | undefined
 
   /** Use {@link listenTcp}. */
   constructor(options: TcpListenerOptions) {
@@ -78,6 +83,10 @@ export class TcpListener implements Listener, AsyncDisposable {
       socket.once('close', () => this.#sockets.delete(socket))
       // It may fail before it has a channel.
       socket.on('error', () => socket.destroy())
+      if (socket.remotePort === this.#probe?.localPort) {
+        socket.destroy()
+        return
+      }
       this.#unproved.add(socket)
       if (gate === undefined) greet(socket)
       else gate.enter(socket)
@@ -101,6 +110,30 @@ export class TcpListener implements Listener, AsyncDisposable {
       this.#server.listen({ host, port, backlog: BACKLOG }, resolve)
     })
     this.#server.on('error', () => {})
+    const { address } = this.#server.address() as AddressInfo
+    if (!LOOPBACK.test(address)) return
+    const failure = await this.#reachItself(address)
+    if (failure === undefined) return
+    await this[Symbol.asyncDispose]()
+    throw new ConfigError(
+      'INVALID_CONFIG',
+      `This machine can't reach itself at ${address} (${failure.message}), where workers connect: its loopback interface is down, as in a new network namespace, or a firewall blocks it; bring it up (ip link set lo up), or choose another address with --host.`,
+      { cause: failure },
+    )
+  }
+
+  /** Listening works although nobody can connect, if the loopback interface is down. @returns why no connection is possible */
+  async #reachItself(host: string): Promise<Error | undefined> {
+    const probe = createConnection({ host, port: this.port })
+    this.#probe = probe
+    const failure = await new Promise<Error | undefined>((resolve) => {
+      const timer = setTimeout(() => resolve(new Error(`no connection within ${PROBE_MS / 1000} s`)), PROBE_MS)
+      probe.once('connect', () => resolve(undefined))
+      probe.once('error', resolve)
+      probe.once('close', () => clearTimeout(timer))
+    })
+    probe.destroy()
+    return failure
   }
 
   /** The port that it listens on. */

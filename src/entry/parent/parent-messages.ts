@@ -56,6 +56,7 @@ const runRequest = z.object({
   /** `parent`: the parent starts the workers. */
   pool: z.enum(['parent', 'none', ...BATCH_KINDS]),
   workers: z.int().min(1).optional(),
+  minWorkers: z.int().min(1).optional(),
   resources: resources.optional(),
   maxRetries: z.int().min(0).optional(),
   maxFailures: z.number().optional(),
