@@ -10,7 +10,6 @@ import pickle
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from pathlib import Path
 from typing import Any, Callable, Mapping, Protocol, Sequence
@@ -192,15 +191,13 @@ class Crew:
         if self._is_forking:
             child = ForkedChild(self._tasks, context, name, log)
         else:
-            child = StartedChild(self._tasks_file(), context, name, log)
+            child = StartedChild(self._tasks_file(logs.parent), context, name, log)
         self._children[worker] = (child, log)
 
-    def _tasks_file(self) -> Path:
+    def _tasks_file(self, folder: Path) -> Path:
         if self._file is None:
-            handle, name = tempfile.mkstemp(prefix="bellis-tasks-")
-            with open(handle, "wb") as file:
-                file.write(self._pickled or b"")
-            self._file = Path(name)
+            self._file = folder / "workers.pickle"
+            write_private(self._file, self._pickled or b"")
         return self._file
 
     def kill(self, worker: str) -> None:
@@ -240,6 +237,13 @@ class Crew:
         if self._file is not None:
             self._file.unlink(missing_ok=True)
             self._file = None
+
+
+def write_private(path: Path, data: bytes) -> None:
+    """Writes a file that nobody else can read or change, whatever the process lets others do with its files."""
+    path.unlink(missing_ok=True)
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+        file.write(data)
 
 
 def last_output(log: Path) -> str:

@@ -20,11 +20,12 @@ from types import FrameType, TracebackType
 from typing import TYPE_CHECKING, Any, Callable, Mapping, Sequence
 
 from ._client import BellisError, Roi, _Worker
-from ._crew import Crew, pickle_tasks
+from ._crew import Crew, pickle_tasks, write_private
 from ._engine_process import EngineEnded, EngineProcess, Message, give_back, take_engine
 from ._options import OnStall, Pool, RunOptions, StartMethod, refuse_unknown
 from ._progress import Progress, listener_for
 from ._result import Result, parse_result
+from ._scratch import keep_scratch, make_scratch
 from ._task import Block, Task, with_upstream
 from ._values import Writable, amounts, one_of, path_of_array, positive_number, whole_number
 from ._words import in_python
@@ -131,7 +132,7 @@ class Run:
         #: The address of the page of the run, if it was asked for. A secret.
         self.dashboard: str | None = None
         if "runDir" not in request:
-            self._scratch = Path(tempfile.mkdtemp(prefix="bellis-"))
+            self._scratch = make_scratch()
             request = {**request, "runDir": str(self._scratch)}
         self._engine: EngineProcess = take_engine()
         self._engine.send(request)
@@ -148,7 +149,7 @@ class Run:
             if self.folder is None:
                 return ""
             file = self.folder / "tasks.pickle"
-            file.write_bytes(pickle_tasks(self._tasks))
+            write_private(file, pickle_tasks(self._tasks))
             words = [sys.executable, "-m", "bellis._worker_main", str(file.absolute()), str(self.folder.absolute())]
             self._command = shlex.join(words)
         return self._command
@@ -326,6 +327,8 @@ class Run:
         if self._scratch is not None and result["ok"]:
             shutil.rmtree(self._scratch, ignore_errors=True)
             folder = None
+        elif self._scratch is not None:
+            keep_scratch(self._scratch)
         parsed = parse_result(result, folder, None if folder is None else folder / "logs")
         if self._setup_failure is None:
             self._result = dataclasses.replace(parsed, exception=self._exceptions.first)
@@ -344,6 +347,8 @@ class Run:
             give_back(self._engine)
         else:
             self._engine.close()
+        for file in self._options.files:
+            file.unlink(missing_ok=True)
         if failure is not None and self._scratch is not None:
             shutil.rmtree(self._scratch, ignore_errors=True)
         self._is_over.set()
@@ -435,6 +440,7 @@ class _Options:
         do: Callable[[TaskRunner, Block], None] = TaskRunner.do,
         on_listening: Callable[[Run], None] | None = None,
         stops_at_failure: bool = False,
+        files: Sequence[Path] = (),
     ) -> None:
         self.progress: Progress = progress
         self.crew = crew
@@ -443,6 +449,8 @@ class _Options:
         self.on_listening = on_listening
         #: Whether the first block that fails for good ends the run.
         self.stops_at_failure = stops_at_failure
+        #: What is removed at the end of the run.
+        self.files = files
 
 
 def run(
@@ -617,10 +625,13 @@ def _start(
     is_kept = name is not None or run_dir is not None or pool in _BATCH_SYSTEMS or dashboard
     if is_kept:
         request["runDir"] = str(run_dir or os.environ.get("BELLIS_HOME") or ".bellis")
+    files = []
     if pool in _BATCH_SYSTEMS:
-        request["workerCommand"] = _worker_command(by_id, Path(request["runDir"]))
+        command = _worker_command(by_id, Path(request["runDir"]))
+        request["workerCommand"] = command
+        files.append(Path(command[-1]))
     crew = Crew(by_id, start_method) if request["pool"] == "parent" and not is_here else None
-    return Run(by_id, request, _Options(progress, crew, stops_at_failure=stops_at_failure))
+    return Run(by_id, request, _Options(progress, crew, stops_at_failure=stops_at_failure, files=files))
 
 
 def _numbers_of_workers(workers: int | tuple[int, int] | None, is_here: bool) -> Message:

@@ -4,6 +4,7 @@ import bdb
 import contextlib
 import functools
 import io
+import json
 import os
 import shutil
 import signal
@@ -494,6 +495,8 @@ class Runs(InFolder):
         def note(block: bellis.Block) -> None:
             self.note(f"{block.index}-{block.config['suffix']}")
 
+        # Files that their group may change.
+        self.addCleanup(os.umask, os.umask(0o002))
         with bellis.start(self.task(note, config={"suffix": "x"}), pool="none", progress="none") as run:
             # Anywhere, and without what this program has in its environment.
             environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
@@ -624,6 +627,32 @@ class Ends(InFolder):
             program.kill()
             program.communicate()
             until(lambda: not any(map(is_running, self.pids())))
+
+    def test_nothing_is_left_on_the_disk_by_programs_that_were_killed_once_the_next_one_runs(self) -> None:
+        temporary = self.folder / "temporary"
+        temporary.mkdir()
+        stranger = temporary / "bellis-of-others"
+        stranger.mkdir()
+        left = lambda: sorted(path.name for path in temporary.iterdir() if path != stranger)
+        with unittest.mock.patch.dict(os.environ, {"TMPDIR": str(temporary)}):
+            program = self.start("spawn")
+        program.kill()
+        program.communicate()
+        until(lambda: not any(map(is_running, self.pids())))
+        self.assertEqual(len(left()), 1)
+        with unittest.mock.patch.object(tempfile, "tempdir", str(temporary)):
+            # What a run that has failed leaves is there for a week after the end of its program.
+            failed = bellis.run(self.task(lambda block: 1 // 0), workers=1)
+            self.assertEqual(left(), [failed.folder.parent.name])
+            owner = failed.folder.parent / "owner.json"
+            for started, age, is_left in ((None, 8, True), ("1", 6, True), ("1", 8, False)):
+                if started is not None:
+                    owner.write_text(json.dumps({**json.loads(owner.read_text()), "processStart": started}))
+                past = time.time() - age * 86_400
+                os.utime(owner.parent, (past, past))
+                self.assertTrue(bellis.run(self.task(lambda block: None), workers=0))
+                self.assertEqual(left(), [owner.parent.name] if is_left else [])
+        self.assertTrue(stranger.exists())
 
     def test_the_program_is_told_when_the_engine_was_killed(self) -> None:
         program = self.start()

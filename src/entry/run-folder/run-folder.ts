@@ -60,6 +60,7 @@ export const CONTEXT_FILE = 'context'
 const LEFT_BEHIND = new Set([
   ...[LOCK, WORKERS, HOLDER, CONTEXT_FILE, 'logs', 'slurm', 'sge', 'pbs', 'lsf', 'history', 'control'],
   ...['live.json', 'masks.json', 'provenance.json', 'sessions.json', 'dashboard.json'],
+  ...['workers.pickle', 'tasks.pickle'],
 ])
 /** How often a run looks whether its folder is still there. */
 const WATCH_MS = 1000
