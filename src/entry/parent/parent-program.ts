@@ -119,14 +119,26 @@ function take(message: ReturnType<typeof parseParentMessage>, run: Run, launcher
 
 function optionsOf(request: RunRequest, launcher: ParentLauncher, link: ParentLink): RunOptions {
   const { pool, overwrite, progress, dashboard, events, host, slurm, sge, pbs, lsf, workerCommand } = request
-  const { workers, minWorkers, resources, maxRetries, maxFailures, timeoutMs, onStall, maxWorkerRestarts, runDir } = request
+  const { workers, minWorkers, resources, maxRetries, maxFailures, timeoutMs, onStall, maxWorkerRestarts, runDir } =
+    request
   const stallMs = request.stallMs === null ? Number.POSITIVE_INFINITY : request.stallMs
   const wanted = new Set(events)
   return {
     pool: pool === 'parent' ? launcher : pool,
     progress: progress as NonNullable<RunOptions['progress']>,
     overwrite,
-    ...given({ workers, minWorkers, resources, maxRetries, maxFailures, timeoutMs, stallMs, onStall, maxWorkerRestarts, runDir }),
+    ...given({
+      workers,
+      minWorkers,
+      resources,
+      maxRetries,
+      maxFailures,
+      timeoutMs,
+      stallMs,
+      onStall,
+      maxWorkerRestarts,
+      runDir,
+    }),
     ...given({ host, slurm, sge, pbs, lsf, workerCommand, mask: request.mask }),
     ...(dashboard ? { dashboard: { onAddress: (address) => link.send({ type: 'dashboard', address }) } } : {}),
     onEvent: (event) => {
