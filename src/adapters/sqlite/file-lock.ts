@@ -1,4 +1,4 @@
-import { closeSync, fchmodSync, fstatSync, openSync } from 'node:fs'
+import { closeSync, fchmodSync, fstatSync, lstatSync, openSync, unlinkSync } from 'node:fs'
 import { assertPlainFiles } from './plain-files.ts'
 import { loadSqlite } from './sqlite-database.ts'
 
@@ -21,6 +21,7 @@ export const takeSharedLock = (path: string, waitMs = 0): Disposable | undefined
   lock(path, waitMs, 'BEGIN; SELECT name FROM sqlite_schema')
 
 function lock(path: string, waitMs: number, take: string): Disposable | undefined {
+  removeJournalOfOthers(path)
   assertPlainFiles(path)
   createFile(path)
   const { DatabaseSync } = loadSqlite()
@@ -33,6 +34,18 @@ function lock(path: string, waitMs: number, take: string): Disposable | undefine
     throw error
   }
   return { [Symbol.dispose]: () => file.close() }
+}
+
+/** Nothing is ever written to a lock, so no journal of it is needed: one that a group's other member has left is in the way. */
+function removeJournalOfOthers(path: string): void {
+  const journal = `${path}-journal`
+  const found = lstatSync(journal, { throwIfNoEntry: false })
+  if (found === undefined || found.uid === (process.getuid?.() ?? found.uid)) return
+  try {
+    unlinkSync(journal)
+  } catch {
+    // It is not opened then.
+  }
 }
 
 const OWNER_AND_GROUP = 0o660

@@ -186,9 +186,13 @@ describe('the folder of a run that another user has made', () => {
   it("has no journal opened that is not this user's: it could name any file for removal", async (t) => {
     if (process.getuid?.() !== 0) return t.skip('needs root to give files away')
     const { folder } = planted()
-    writeFileSync(join(folder, 'lock-journal'), '')
-    chownSync(join(folder, 'lock-journal'), OTHER, OTHER)
-    await assert.rejects(resetRun(folder, {}), { message: /lock-journal belongs to another user/ })
+    // That of a lock has nothing that anybody needs.
+    for (const name of ['lock-journal', 'progress.sqlite-journal']) {
+      writeFileSync(join(folder, name), '')
+      chownSync(join(folder, name), OTHER, OTHER)
+    }
+    await assert.rejects(resetRun(folder, {}), { message: /progress\.sqlite-journal belongs to another user/ })
+    assert.equal(existsSync(join(folder, 'lock-journal')), false)
   })
 
   it('is joined by no worker that has begun with an address of its own', (t) => {

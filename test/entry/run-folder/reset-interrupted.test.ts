@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { runBlockwise } from '../../../src/entry/run.ts'
 import { resetRun } from '../../../src/entry/run-folder/reset-run.ts'
+import { sessionFile } from '../../../src/entry/run-folder/run-files.ts'
 import type { ProgressStore } from '../../../src/ports/progress-store.ts'
 import { temporaryFolder } from '../../support/command-line.ts'
 import { line } from '../../support/inline-run.ts'
@@ -48,6 +49,31 @@ describe('a reset that is killed between two tasks', () => {
       const again = [...new Set(ran.map((block) => block.split('/')[0]))].sort()
       assert.deepEqual(again, clears === 1 ? ['third'] : ['second', 'third'])
     }
+  })
+})
+
+describe('a reset', () => {
+  it('R11: takes the blocks of what it forgets from workers that have outlived their coordinator, and no others', async () => {
+    using folder = temporaryFolder()
+    const first = line('first', 4, async () => {})
+    const tasks = [first, line('second', 4, async () => {}, { after: [first] })]
+    const runDir = join(folder.path, 'runs')
+    await runBlockwise(tasks, { pool: 'inline', runDir, progress: 'sqlite' })
+    const run = join(runDir, readdirSync(runDir)[0] as string)
+    const sessions = [{ number: 1, key: 'k', host: 'far', wasLaunched: false }]
+    const lease = (taskId: string, id: number) => ({ id, taskId, blocks: [id], reported: 0 })
+    const leases = [lease('first', 1), lease('second', 2)]
+    const text = JSON.stringify({
+      nextWorker: 2,
+      nextLease: 3,
+      sessions: sessions.map((each) => ({ ...each, leases })),
+    })
+    const kept = () => sessionFile(run).saved?.sessions[0]?.leases.map(({ taskId }) => taskId)
+    writeFileSync(join(run, 'sessions.json'), text)
+    await resetRun(run, { tasks: ['second'] })
+    assert.deepEqual(kept(), ['first'])
+    await resetRun(run, {})
+    assert.deepEqual(kept(), [])
   })
 })
 
