@@ -36,12 +36,13 @@ const azureCalls: ObjectCalls = {
       ...(next === undefined ? [] : [['marker', next] as const]),
     ],
   }),
-  pageOf,
+  pageOf: azurePageOf,
   versionIn: ({ headers }) => given({ version: headers.get('etag') ?? undefined }),
   putLarge: putBlocks,
 }
 
-function pageOf(xml: string): ListPage | undefined {
+/** @returns undefined for an answer that is no complete page */
+export function azurePageOf(xml: string): ListPage | undefined {
   if (!xml.slice(-64).includes('</EnumerationResults>')) return undefined
   // Accounts with a hierarchy list folders as if they were objects, too.
   const blobs = elementsOf(xml, 'Blob').filter((item) => textOf(item, 'ResourceType') !== 'directory')

@@ -37,7 +37,7 @@ const gsCalls = (bucket: string): ObjectCalls => ({
       ...(next === undefined ? [] : [['pageToken', next] as const]),
     ],
   }),
-  pageOf,
+  pageOf: gsPageOf,
   versionIn: (answer) =>
     given({ version: answer.headers.get('x-goog-generation') ?? metadataIn(answer).generation ?? undefined }),
   // Generations are the times of writing, in µs.
@@ -52,7 +52,8 @@ interface ListAnswer {
   readonly nextPageToken?: unknown
 }
 
-function pageOf(text: string): ListPage | undefined {
+/** @returns undefined for an answer that is no complete page */
+export function gsPageOf(text: string): ListPage | undefined {
   let found: ListAnswer
   try {
     found = JSON.parse(text)

@@ -11,7 +11,7 @@ import { type S3Settings, s3Settings } from './s3-settings.ts'
 
 const LIST_BYTES = 8 * 2 ** 20
 
-const s3Calls: ObjectCalls = {
+export const s3Calls: ObjectCalls = {
   hasEnds: true,
   get: (_, { of, unless }) => ({
     headers: {
