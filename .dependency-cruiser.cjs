@@ -44,7 +44,7 @@ module.exports = {
       { path: '^src/adapters/(n5|precomputed)/' },
       {
         path: '^src/(runtime|serving|sample|entry|viewer|adapters|tasks)',
-        pathNot: '^src/adapters/($1|codecs|files|http|objects|zarr|png)/',
+        pathNot: '^src/adapters/($1|codecs|files|http|objects|zarr|png|jpeg)/',
       },
     ),
     rule(

@@ -1,5 +1,6 @@
 import { describe } from 'node:test'
 import { fuzzTarget } from '../support/fuzz/fuzz-target.ts'
+import { GREY_JPEG } from '../support/images.ts'
 
 const sharding = {
   ...{
@@ -75,6 +76,31 @@ describe('precomputed volumes', () => {
           } catch (error) {
             if (!(error instanceof CodecError)) throw error
           }
+        }
+      }
+    },
+  })
+
+  fuzzTarget('jpeg', {
+    kind: 'bytes',
+    seeds: [GREY_JPEG],
+    dictionary: [
+      Uint8Array.of(255, 0xc0),
+      Uint8Array.of(255, 0xc4),
+      Uint8Array.of(255, 0xda),
+      Uint8Array.of(255, 0xd0),
+    ],
+    codes: [],
+    async load() {
+      const { decodeJpeg } = await import('../../src/adapters/jpeg/jpeg-file.ts')
+      const { CodecError } = await import('../../src/adapters/codecs/codec.ts')
+      return (input) => {
+        try {
+          decodeJpeg(input, ({ width, height }) => {
+            if (width * height > 4096) throw new CodecError('too large')
+          })
+        } catch (error) {
+          if (!(error instanceof CodecError)) throw error
         }
       }
     },

@@ -4,6 +4,7 @@ import { rowMajorStrides } from '../../core/array/strides.ts'
 import { BlockwiseError } from '../../core/errors.ts'
 import { productOf } from '../../core/geometry/coordinate.ts'
 import { CodecError } from '../codecs/codec.ts'
+import { decodeJpeg } from '../jpeg/jpeg-file.ts'
 import { decodePng, pngHeader } from '../png/png-file.ts'
 import type { ChunkCodec } from '../zarr/chunks/chunk-codec.ts'
 import { decodeCompressedSegmentation } from './compressed-segmentation.ts'
@@ -77,6 +78,8 @@ function decodePart(encoded: Uint8Array, scale: Scale, { dtype, channels, part }
       return decodeCompressedSegmentation(encoded, ...segmentationArguments(scale, { dtype, channels, part }))
     case 'png':
       return decodeImage(encoded, dtype, channels, part)
+    case 'jpeg':
+      return samplesApart(jpegOf(encoded, dtype, channels, part), dtype, channels)
     default:
       return encoding satisfies never
   }
@@ -85,9 +88,22 @@ function decodePart(encoded: Uint8Array, scale: Scale, { dtype, channels, part }
 /** A PNG image with as many pixels as the chunk has voxels, in their order. */
 function decodeImage(encoded: Uint8Array, dtype: DType, channels: number, part: readonly number[]): Uint8Array {
   const bytes = Buffer.from(encoded.buffer, encoded.byteOffset, encoded.byteLength)
-  const pixels = imageOf(bytes, dtype, channels, part)
+  return samplesApart(imageOf(bytes, dtype, channels, part), dtype, channels)
+}
+
+function jpegOf(encoded: Uint8Array, dtype: DType, channels: number, part: readonly number[]): Uint8Array {
+  const count = productOf(part.slice(-3))
+  return decodeJpeg(encoded, ({ width, height, samples }) => {
+    if (width * height === count && samples === channels && dtype === 'uint8') return
+    throw new CodecError(
+      `its image has ${width} × ${height} pixels of ${samples} samples of uint8, expected ${count} of ${channels} of ${dtype}`,
+    )
+  })
+}
+
+/** Samples of a pixel lie together in an image, and apart in a chunk. */
+function samplesApart(pixels: Uint8Array, dtype: DType, channels: number): Uint8Array {
   if (channels === 1) return pixels
-  // Samples of a pixel lie together in the image, and apart in the chunk.
   const size = BYTES_PER_ELEMENT[dtype]
   const count = pixels.length / channels / size
   const apart = new Uint8Array(pixels.length)

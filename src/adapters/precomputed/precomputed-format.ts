@@ -115,7 +115,7 @@ async function findScale(store: Store, inner: string): Promise<{ readonly info: 
 
 function assertWritable(store: Store, path: string, { encoding, sharding }: Scale): void {
   if (!store.writable) throw addressOpenedForWriting(path)
-  if (encoding !== 'png' && sharding === undefined) return
+  if (encoding !== 'png' && encoding !== 'jpeg' && sharding === undefined) return
   throw onlyRead(path, sharding === undefined ? encoding : 'shards', 'volume')
 }
 

@@ -6,7 +6,7 @@ import { parseShape } from '../zarr/metadata/metadata.ts'
 import { asJsonObject } from '../zarr/metadata/placement-attributes.ts'
 import { parseSharding, type Sharding } from './sharding.ts'
 
-export type Encoding = 'raw' | 'png' | 'compressed_segmentation'
+export type Encoding = 'raw' | 'png' | 'jpeg' | 'compressed_segmentation'
 
 /** One scale of a volume. Lists of three have the slowest axis first, z, y, x, the reverse of the file's own order. */
 export interface Scale {
@@ -36,7 +36,7 @@ export const PRECOMPUTED_DTYPES: readonly DType[] = [
   ...(['uint8', 'int8', 'uint16', 'int16', 'uint32', 'int32', 'uint64', 'float32'] as const),
 ]
 
-const ENCODINGS: readonly Encoding[] = ['raw', 'png', 'compressed_segmentation']
+const ENCODINGS: readonly Encoding[] = ['raw', 'png', 'jpeg', 'compressed_segmentation']
 const MOST_CHUNK_BYTES = 2 ** 31
 
 /**

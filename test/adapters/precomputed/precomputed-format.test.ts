@@ -109,9 +109,9 @@ describe('a precomputed volume', () => {
       [info({ data_type: 'float64' }), 'UNSUPPORTED', /"float64"/],
       [info({ num_channels: 0 }), 'INVALID_METADATA', /num_channels/],
       [
-        info({}, { ...scale, encoding: 'jpeg' }),
+        info({}, { ...scale, encoding: 'jxl' }),
         'UNSUPPORTED_CODEC',
-        /scale "4_4_40" has the encoding "jpeg".*tensorstore/,
+        /scale "4_4_40" has the encoding "jxl".*tensorstore/,
       ],
       [info({}, { ...scale, size: [1, 2] }), 'INVALID_METADATA', /size is \[1,2\]/],
       [info({}, { ...scale, resolution: [0, 4, 4] }), 'INVALID_METADATA', /resolution/],
