@@ -22,6 +22,45 @@ const tested = new Set(
   ),
 )
 
+/** The rows of the table of where each holds: its numbers, and the files of tests that it names. */
+const rows = [
+  ...readFileSync(join(root, 'docs/DATA-PATH.md'), 'utf8').matchAll(/^\| ([DRVW]\d[^|]*) \|.*\| ([^|]*`) \|$/gm),
+].map(([, numbers = '', tests = '']) => ({
+  numbers: numbers.split(', ').flatMap(numbersFrom),
+  tests: [...tests.matchAll(/`([^`]+)`/g)].map(([, test = '']) => test),
+}))
+
+/** `R1 to R3`: R1, R2, R3. */
+function numbersFrom(text: string): string[] {
+  const [, letter = '', from = '', to = from] = /^([DRVW])(\d+)(?: to [DRVW](\d+))?$/.exec(text) ?? []
+  return Array.from({ length: Number(to) - Number(from) + 1 }, (_, i) => `${letter}${Number(from) + i}`)
+}
+
+/** Those that have nothing to do with how arrays are stored. */
+const OF_RECORDS = ['R4', 'R6', 'R7', 'R8', 'R9', 'R11']
+
+describe('the table of which guarantee holds where', () => {
+  it('has each of them once, or says that it concerns the record alone', () => {
+    const listed = [...rows.flatMap(({ numbers }) => numbers), ...OF_RECORDS]
+    assert.deepEqual(listed.toSorted(), given.toSorted())
+  })
+
+  it('names tests that check it by its number', () => {
+    for (const { numbers, tests } of rows) {
+      assert.ok(tests.length > 0, numbers.join())
+      for (const test of tests) {
+        const file = testFiles.find((each) => /\.(test|contract)\.ts$/.test(each) && each.includes(`/test/${test}.`))
+        assert.ok(file !== undefined, test)
+        const text = readFileSync(file, 'utf8')
+        assert.ok(
+          numbers.some((number) => text.includes(`${number}: `)),
+          `${test} checks none of ${numbers.join()}`,
+        )
+      }
+    }
+  })
+})
+
 describe('the guarantees', () => {
   it('have numbers of their own', () => {
     assert.ok(given.length > 20)

@@ -4,7 +4,7 @@ import { type Inputs, makeInputs } from './inputs.ts'
 import { POOLS, type Pool } from './pools.ts'
 import { playRound, playUndisturbed, type RoundReport } from './round.ts'
 import type { Result } from './verdict.ts'
-import { WORKLOADS, type Workload } from './workloads.ts'
+import { ALL_WORKLOADS, WORKLOADS, type Workload } from './workloads.ts'
 
 export interface RoundOptions {
   /** @default drawn by the seed */
@@ -21,7 +21,13 @@ export interface RoundOptions {
 export class Campaign implements Disposable {
   readonly #folder = temporaryFolder()
   readonly #undisturbed = new Map<Workload, Result>()
+  readonly #workloads: readonly Workload[]
   #inputs: Inputs | undefined
+
+  /** @param workloads of which one is drawn for each round. A seed plays the same rounds only with the same list. */
+  constructor(workloads: readonly Workload[] = WORKLOADS) {
+    this.#workloads = workloads
+  }
 
   /**
    * Plays one round.
@@ -33,7 +39,7 @@ export class Campaign implements Disposable {
     { keep, kinds, ...only }: RoundOptions = {},
   ): Promise<{ readonly work: string; readonly report: RoundReport }> {
     const chance = chanceOf(`${seed}#${number}`)
-    const workload = pick(chance.pick(WORKLOADS), WORKLOADS, only.workload)
+    const workload = pick(chance.pick(this.#workloads), ALL_WORKLOADS, only.workload)
     const pools = POOLS.filter((each) => each.workload === undefined || each.workload === workload)
     const pool = pick(chance.pick(pools), pools, only.pool)
     const [isDisturbed, isSynced] = [chance.happens(0.5), chance.happens(0.4)]

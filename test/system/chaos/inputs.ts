@@ -11,6 +11,8 @@ export interface Inputs {
   readonly raw: string
   /** uint8, 0 and 1, 32 × 96 × 96, with components that cross many blocks. */
   readonly mask: string
+  /** uint8, 1 in a part of the volume, in coarser voxels. */
+  readonly part: string
   /** uint8, larger than the others, for tasks with large blocks. */
   readonly large: string
   /** The voxels of `raw`, as N5. */
@@ -32,8 +34,13 @@ const LARGE = [96, 256, 256] as const
 
 /** Makes the datasets in a folder. */
 export async function makeInputs(folder: string): Promise<Inputs> {
-  const write = async (name: string, shape: readonly number[], value: (z: number, y: number, x: number) => number) => {
-    const options = { shape, dtype: 'uint8', chunkShape: shape.map(() => 32), voxelSize: [40, 4, 4] } as const
+  const write = async (
+    name: string,
+    shape: readonly number[],
+    value: (z: number, y: number, x: number) => number,
+    placed: { readonly voxelSize: readonly number[] } = { voxelSize: [40, 4, 4] },
+  ) => {
+    const options = { shape, dtype: 'uint8', chunkShape: shape.map(() => 32), ...placed } as const
     const path = join(folder, name)
     await using array = await createArray(path, options)
     const voxels = new Uint8Array(shape.reduce((product, length) => product * length, 1))
@@ -51,10 +58,12 @@ export async function makeInputs(folder: string): Promise<Inputs> {
   const small = { raw: await write('in.zarr/raw', SHAPE, tissue), mask: await write('in.zarr/mask', SHAPE, isMask) }
   const zip = join(folder, 'small.zarr.zip')
   zipFolder(join(folder, 'in.zarr'), zip)
+  const coarse = { voxelSize: [160, 32, 32] } as const
   return {
     ...small,
     place: folder,
     zip,
+    part: await write('masks.zarr/part', [8, 12, 12], (z, y, x) => Number(z + y + x > 6 && z + y + x < 16), coarse),
     large: await write('in.zarr/large', LARGE, tissue),
     rawN5: await write('in.n5/raw', SHAPE, tissue),
     rawPrecomputed: await write('in.precomputed/raw', SHAPE, tissue),

@@ -9,6 +9,7 @@ import { parseArgs } from 'node:util'
 import { Campaign } from './campaign.ts'
 import { playLongRun } from './long-run.ts'
 import { Tally } from './tally.ts'
+import { ALL_WORKLOADS } from './workloads.ts'
 
 const { values } = parseArgs({
   options: {
@@ -37,7 +38,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     isOver = true
   })
 }
-using campaign = new Campaign()
+using campaign = new Campaign(ALL_WORKLOADS)
 const tally = new Tally()
 const writeTable = () => {
   if (values.table !== undefined) writeFileSync(values.table, tally.table(about()))

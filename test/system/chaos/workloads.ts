@@ -89,6 +89,23 @@ const PYRAMID: Workload = {
   outputs: ['out.zarr/large_s1', 'out.zarr/large_s2', 'out.zarr/large_s3'],
 }
 
+/** Only the blocks that write in a part of the volume are run. */
+const MASKED: Workload = {
+  name: 'smooth inside of a mask',
+  command: (results, { raw, part }) => {
+    const how = ['--sigma', '1', '--block-write', '4,16,16', '--mask', part]
+    return ['smooth', raw, join(results, 'out.zarr/soft'), ...how]
+  },
+  outputs: ['out.zarr/soft'],
+}
+
+/** Three arrays of one group, as one run. */
+const GROUP: Workload = {
+  name: 'convert of a group',
+  command: (results, { raw }) => ['convert', join(raw, '..'), join(results, 'out.zarr'), '--codec', 'gzip:1'],
+  outputs: ['out.zarr/raw', 'out.zarr/mask', 'out.zarr/large'],
+}
+
 /** Smooths the voxels of `raw`, in some format, over http. */
 const overHttp = (name: string, input: 'raw' | 'rawN5' | 'rawPrecomputed', output: string): Workload => ({
   name,
@@ -133,3 +150,6 @@ export const WORKLOADS: readonly Workload[] = [
   overHttp('smooth precomputed over http', 'rawPrecomputed', 'out.n5/soft'),
   ...(PYTHON === undefined ? [] : [PYTHON.workload]),
 ]
+
+/** Those of long soaks. */
+export const ALL_WORKLOADS: readonly Workload[] = [...WORKLOADS, MASKED, GROUP]
