@@ -101,6 +101,8 @@ export class TaskCard {
   /** To be called once the element is in the page. */
   placed(): void {
     this.map.resize()
+    // The map takes the room that it has, however the window changes.
+    new ResizeObserver(() => this.map.resize()).observe(this.map.canvas.parentElement ?? this.map.canvas)
     this.#drawStrip()
   }
 

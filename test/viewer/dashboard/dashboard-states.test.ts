@@ -268,6 +268,22 @@ describe('the page of a run, of any shape and in any state', () => {
     await tip(page).waitFor({ state: 'hidden' })
   })
 
+  it('draws the map beside the counts and not over them on a phone, also after the window was wide', async (t) => {
+    if (browser === undefined) return void (await browserOrSkip(t))
+    using folder = temporaryFolder()
+    using run = reportRun(folder.path, [{ shape: [4, 4] }])
+    await using dashboard = await startDashboard(run.folder, { isOwn: true })
+    const phone = { width: 390, height: 844 }
+    for (const first of [phone, { width: 1280, height: 800 }]) {
+      const page = await open(t, dashboard.address, { viewport: first })
+      await page.setViewportSize(phone)
+      await page.waitForFunction(() => {
+        const [text, canvas] = ['.task .text', '.task .map canvas'].map((each) => document.querySelector(each))
+        return text && canvas && text.getBoundingClientRect().right <= canvas.getBoundingClientRect().left
+      })
+    }
+  })
+
   for (const width of [1920, 1280, 390]) {
     it(`shows the whole block that a worker is running, and since when, on ${width} px`, async (t) => {
       if (browser === undefined) return void (await browserOrSkip(t))

@@ -60,7 +60,6 @@ export class BlockMap {
     this.#section = sectionOf(this.#shape, this.#plane.down, this.#plane.across, this.#at)
     this.canvas.setAttribute('aria-label', options.label)
     this.#listen()
-    new ResizeObserver(() => this.resize()).observe(this.canvas.parentElement ?? this.canvas)
   }
 
   get at(): readonly number[] {
