@@ -169,7 +169,7 @@ function decodeScan(
         for (let x = 0; x < plane.across; x++) {
           plane.last = readBlock(bits, plane, block, plane.last)
           const at = ((row * plane.down + y) * plane.stride + column * plane.across + x) * 8
-          inverseCosine(block, 0, plane.samples, at, plane.stride)
+          inverseCosine(block, plane.samples, at, plane.stride)
         }
       }
     }

@@ -28,7 +28,8 @@ export function upsample(plane: Plane, across: number, down: number, width: numb
       }
     } else if (!isSmooth) {
       const start = line * plane.stride
-      for (let x = 0; x < width; x++) out[x] = plane.samples[start + Math.floor(x / across)] as number
+      if (across === 1) out.set(plane.samples.subarray(start, start + width))
+      else for (let x = 0; x < width; x++) out[x] = plane.samples[start + Math.floor(x / across)] as number
     } else if (down === 1) {
       for (let x = 0; x < plane.width; x++) row[x] = plane.samples[line * plane.stride + x] as number
       interpolate(row, out, 2, 1, 2)
