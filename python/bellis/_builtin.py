@@ -118,15 +118,14 @@ def _flags(options: Mapping[str, Any]) -> list[str]:
 def _text(name: str, value: Any) -> str:
     if isinstance(value, (str, os.PathLike)):
         return os.fspath(value)
-    if name == "workers" and isinstance(value, (tuple, list)) and len(value) == 2:
-        return f"{value[0]}..{value[1]}"
     if name == "roi":
         roi = as_roi(value, "roi")
         return ":".join(",".join(str(number) for number in part) for part in (roi.offset, roi.shape))
     if isinstance(value, Mapping):
         return ",".join(f"{key}={amount}" for key, amount in value.items())
     if hasattr(value, "__iter__"):
-        return ",".join(str(part) for part in value)
+        # From the least number of workers to the most.
+        return (".." if name == "workers" else ",").join(str(part) for part in value)
     return str(value)
 
 

@@ -55,7 +55,7 @@ class Arrays(unittest.TestCase):
 
     def test_are_reduced_with_more_numbers_than_a_pipe_holds(self) -> None:
         with contextlib.redirect_stderr(io.StringIO()):
-            result = bellis.reduce(self.raw, bins=40_000, workers=1, run_dir=self.folder / "runs")
+            result = bellis.reduce(self.raw, bins=40_000, workers=(1, 2), run_dir=self.folder / "runs")
         self.assertTrue(result)
         numbers = result.reduction
         self.assertEqual([numbers[name] for name in ("count", "nonzero", "min", "max", "mean")], [24, 23, 0, 23, 11.5])

@@ -153,8 +153,11 @@ class OfTheEngine(unittest.TestCase):
 
     def test_refuses_what_the_engine_refuses(self) -> None:
         empty = daisy.Task("t", Roi((0,), (2,)), Roi((0,), (5,)), Roi((1,), (3,)), lambda block: None)
-        with self.assertRaisesRegex(bellis.BellisError, "nothing would be written"):
+        with self.assertRaisesRegex(ValueError, "there is nothing to write"):
             Scheduler([empty])
+        outside = daisy.Task("t", Roi((0,), (20,)), Roi((0,), (5,)), Roi((4,), (3,)), lambda block: None)
+        with self.assertRaisesRegex(bellis.BellisError, "write_roi .* read_roi"):
+            Scheduler([outside])
         with self.assertRaises(KeyError):
             Scheduler([any_task(random.Random(1))]).acquire_block("other")
 
