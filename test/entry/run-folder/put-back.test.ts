@@ -147,7 +147,8 @@ describe('a record or an output that is put back', () => {
     using at = places()
     const seen: boolean[] = []
     atBlock = async (_, index) => {
-      if (index === 30) {
+      // Once: it is done again, too, if its lease has unreported blocks that are forgotten.
+      if (index === 30 && seen.length === 0) {
         at.copy(at.record(), 'kept')
         seen.push(await at.isBelieved('kept', 'first'))
         await resetRunning(at.record(), { roi: '0:10', keepWorkers: true })
