@@ -3,21 +3,11 @@ import { roi } from '../src/core/geometry/roi.ts'
 import { BlockScheduler, OUTCOME_CODE } from '../src/core/scheduling/block-scheduler.ts'
 import { createScheduler, type Scheduler } from '../src/core/scheduling/scheduler.ts'
 import type { SchedulerTask } from '../src/core/scheduling/scheduler-task.ts'
+import { randomNumbers } from './scale/random.ts'
 
 // Blocks/s of daisy 1.2.3 without workers on a comparable machine.
 const PEER_FREE = 1.0e4
 const PEER_CONFLICTS = 9e2
-
-/** mulberry32: small, seeded, good enough to pick failures. */
-function randomNumbers(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296
-  }
-}
 
 const cube = (id: string, side: number, context: number, more: Partial<SchedulerTask> = {}): SchedulerTask => ({
   id,

@@ -1,11 +1,11 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { sharedKeyHeader } from '../../src/adapters/azure/shared-key.ts'
 import type { Skippable } from './cluster.ts'
-import { disposing, endOf, freePort, type ObjectServer, startProxy, untilItAnswers } from './object-server.ts'
+import { disposing, endOf, type ObjectServer, type PortServer, startOnFreePort, startProxy } from './object-server.ts'
 
 const script = fileURLToPath(new URL('../../scripts/azure-env.mjs', import.meta.url))
 const program = spawnSync(process.execPath, [script, 'path'], { encoding: 'utf8' }).stdout.trim()
@@ -49,31 +49,16 @@ async function startAzure(): Promise<ObjectServer> {
   })
 }
 
-/** Its port may be taken by another program between the choice and the start. */
-async function startServer(folder: string): Promise<{ readonly child: ChildProcess; readonly port: number }> {
-  for (let attempt = 1; ; attempt++) {
-    const port = await freePort()
+const startServer = (folder: string): Promise<PortServer> =>
+  startOnFreePort((port) => {
     const options = ['--blobHost', '127.0.0.1', '--blobPort', String(port), '--location', folder, '--silent']
-    const child = spawn(process.execPath, [program, ...options, '--disableTelemetry', '--skipApiVersionCheck'], {
+    return spawn(process.execPath, [program, ...options, '--disableTelemetry', '--skipApiVersionCheck'], {
       cwd: folder,
       env: { ...process.env, AZURITE_ACCOUNTS: `${ACCOUNT}:${ACCOUNT_KEY}` },
       detached: true,
       stdio: ['ignore', 'ignore', 'pipe'],
     })
-    let errors = ''
-    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      errors += text
-    })
-    try {
-      await untilItAnswers(child, { host: '127.0.0.1', port }, () => errors)
-    } catch (error) {
-      if (attempt < 5) continue
-      throw error
-    }
-    ;(child.stderr as unknown as { unref(): void }).unref()
-    return { child, port }
-  }
-}
+  })
 
 async function makeContainer(endpoint: string, name: string): Promise<void> {
   const url = new URL(`${endpoint}/${ACCOUNT}/${name}?restype=container`)

@@ -1,10 +1,10 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Skippable } from './cluster.ts'
-import { disposing, endOf, freePort, type ObjectServer, startProxy, untilItAnswers } from './object-server.ts'
+import { disposing, endOf, type ObjectServer, type PortServer, startOnFreePort, startProxy } from './object-server.ts'
 
 const script = fileURLToPath(new URL('../../scripts/gs-env.mjs', import.meta.url))
 const program = spawnSync(process.execPath, [script, 'path'], { encoding: 'utf8' }).stdout.trim()
@@ -54,26 +54,8 @@ async function startGs(): Promise<ObjectServer> {
   })
 }
 
-/** Its port may be taken by another program between the choice and the start. */
-async function startServer(folder: string): Promise<{ readonly child: ChildProcess; readonly port: number }> {
-  for (let attempt = 1; ; attempt++) {
-    const port = await freePort()
+const startServer = (folder: string): Promise<PortServer> =>
+  startOnFreePort((port) => {
     const options = ['-scheme', 'http', '-host', '127.0.0.1', '-port', String(port), '-filesystem-root', folder]
-    const child = spawn(program, [...options, '-log-level', 'error'], {
-      detached: true,
-      stdio: ['ignore', 'ignore', 'pipe'],
-    })
-    let errors = ''
-    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
-      errors += text
-    })
-    try {
-      await untilItAnswers(child, { host: '127.0.0.1', port }, () => errors)
-    } catch (error) {
-      if (attempt < 5) continue
-      throw error
-    }
-    ;(child.stderr as unknown as { unref(): void }).unref()
-    return { child, port }
-  }
-}
+    return spawn(program, [...options, '-log-level', 'error'], { detached: true, stdio: ['ignore', 'ignore', 'pipe'] })
+  })

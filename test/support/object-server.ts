@@ -158,10 +158,40 @@ export async function endOf(child: ChildProcess, signal: NodeJS.Signals = 'SIGKI
 }
 
 /** A port that nobody has now, for programs that can't choose one themselves and say which. */
-export async function freePort(): Promise<number> {
+async function freePort(): Promise<number> {
   const socket = createSocket()
   await new Promise<void>((resolve) => socket.listen(0, '127.0.0.1', resolve))
   const { port } = socket.address() as AddressInfo
   await new Promise((resolve) => socket.close(resolve))
   return port
+}
+
+/** A server that listens on a port of this machine. */
+export interface PortServer {
+  readonly child: ChildProcess
+  readonly port: number
+}
+
+/**
+ * Starts a server on a free port, and waits until it answers. The port may be taken by another program between the choice and the start, so
+ * that this is tried again.
+ * @param start spawns it, with a pipe for its errors
+ */
+export async function startOnFreePort(start: (port: number) => ChildProcess): Promise<PortServer> {
+  for (let attempt = 1; ; attempt++) {
+    const port = await freePort()
+    const child = start(port)
+    let errors = ''
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      errors += text
+    })
+    try {
+      await untilItAnswers(child, { host: '127.0.0.1', port }, () => errors)
+    } catch (error) {
+      if (attempt < 5) continue
+      throw error
+    }
+    ;(child.stderr as unknown as { unref(): void }).unref()
+    return { child, port }
+  }
 }
