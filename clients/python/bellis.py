@@ -258,6 +258,7 @@ class Block:
         self._is_skipped = False
         self._is_settled = False
         self._started = time.monotonic()
+        self._process = os.getpid()
 
     def __repr__(self) -> str:
         return f"<Block {self.task_id}/{self.index}>"
@@ -311,6 +312,10 @@ class Block:
         if isinstance(error, OSError) and error.errno in _DISK_FULL and self._error is not None:
             self._error["code"] = "DISK_FULL"
 
+    def _is_elsewhere(self) -> bool:
+        """Whether this is a process that the code of the block has forked: what becomes of it says nothing of the block."""
+        return os.getpid() != self._process
+
     def __enter__(self) -> "Block":
         return self
 
@@ -320,7 +325,7 @@ class Block:
         error: Optional[BaseException],
         trace: Optional[types.TracebackType],
     ) -> bool:
-        if not isinstance(error, Exception):
+        if not isinstance(error, Exception) or self._is_elsewhere():
             return False
         self._take(error)
         return True
@@ -900,6 +905,8 @@ class _Worker:
         self._block: Optional[Block] = None
         self._writer: Optional[_Writer] = None
         self._reported_ready: Set[str] = set()
+        #: The process that does the blocks.
+        self._process = os.getpid()
         self._draining = False
         self._ended = False
         self._failure: Optional[BaseException] = None
@@ -1188,6 +1195,7 @@ class _Worker:
             self._changed.notify_all()
 
     def blocks(self) -> Iterator[Block]:
+        self._process = os.getpid()
         self._thread.start()
         undo = self._watch_process()
         # A program may end without having left the loop.
@@ -1199,14 +1207,17 @@ class _Worker:
                     break
                 yield from self._do(lease)
         except GeneratorExit:
-            self._return_blocks()
+            if not self._is_forked():
+                self._return_blocks()
             raise
         finally:
             atexit.unregister(self._end_at_exit)
             undo()
-            if self._writer is not None:
-                self._writer.close()
-            self._leave()
+            # The connection is that of the process that was forked.
+            if not self._is_forked():
+                if self._writer is not None:
+                    self._writer.close()
+                self._leave()
         if self._failure is not None:
             raise self._failure
 
@@ -1225,8 +1236,11 @@ class _Worker:
             try:
                 self.set_up(task)
             except Exception as error:
+                if self._is_forked():
+                    raise
                 self._fail_setup(task, error)
                 return
+            self._assert_not_forked()
         connection = None
         with self._changed:
             if lease.task_id not in self._reported_ready and not self._draining:
@@ -1261,11 +1275,23 @@ class _Worker:
             if lease.taken is None:
                 self._block = block
                 yield block
+                self._assert_not_forked()
                 self._block = None
             if writer is not None:
                 writer.end()
             self._finish(block)
         self._settle(lease)
+
+    def _is_forked(self) -> bool:
+        """Whether this is a process that the code of a block has forked from the worker."""
+        return os.getpid() != self._process
+
+    def _assert_not_forked(self) -> None:
+        if self._is_forked():
+            raise BellisError(
+                f"Process {os.getpid()} was forked from a worker by the code of a block and would go on as that worker; "
+                "end it with os._exit, or use multiprocessing."
+            )
 
     def _writer_of(self, task: Mapping[str, Any]) -> Optional[_Writer]:
         owns = task.get("owns")
@@ -1362,8 +1388,9 @@ class _Worker:
             self._thread.join(5)
 
     def _end_at_exit(self) -> None:
-        self._return_blocks()
-        self._leave()
+        if not self._is_forked():
+            self._return_blocks()
+            self._leave()
 
     def _watch_process(self) -> Callable[[], None]:
         """Handles SIGTERM and the first Ctrl-C; reports an exception that ends the program as a failure of its block."""
@@ -1395,12 +1422,50 @@ class _Worker:
                 old[number] = signal.signal(number, signal.SIG_IGN if ignored else leave)
 
         def undo() -> None:
+            _forks.undoing.pop(self, None)
             for number, handler in old.items():
                 signal.signal(number, handler if handler is not None else signal.SIG_DFL)
             if sys.excepthook is hook:
                 sys.excepthook = old_hook
 
+        def forked() -> None:
+            # It is told to end by signals, as by Process.terminate() and by pools. If this process ignores Ctrl-C, so does what it starts.
+            for number in [number for number in old if signal.getsignal(number) is signal.SIG_IGN]:
+                del old[number]
+            undo()
+
+        _forks.undoing[self] = forked
         return undo
+
+
+class _Forks:
+    """Makes processes that the code of a block forks from a worker what they would be elsewhere: they end when they are told to by a signal."""
+
+    def __init__(self) -> None:
+        #: What each worker of this process undoes in processes that are forked from it.
+        self.undoing: Dict[_Worker, Callable[[], None]] = {}
+        self._masks = threading.local()
+
+    def before(self) -> None:
+        # A signal that comes right after the fork waits until the child has no handler of the worker any more.
+        if self.undoing:
+            self._masks.old = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+
+    def in_parent(self) -> None:
+        old = getattr(self._masks, "old", None)
+        if old is not None:
+            self._masks.old = None
+            signal.pthread_sigmask(signal.SIG_SETMASK, old)
+
+    def in_child(self) -> None:
+        for undo in list(self.undoing.values()):
+            undo()
+        self.in_parent()
+
+
+_forks = _Forks()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_forks.before, after_in_parent=_forks.in_parent, after_in_child=_forks.in_child)
 
 
 class _NotRunning(BellisError):

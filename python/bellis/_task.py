@@ -150,7 +150,7 @@ class Block(ClientBlock):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: types.TracebackType | None
     ) -> bool:
-        if self.is_here and isinstance(error, _debugger_quit()):
+        if self._is_elsewhere() or (self.is_here and isinstance(error, _debugger_quit())):
             return False
         if error is not None and not isinstance(error, Exception) and not ends_program(error, self.is_here, self.takes_interrupts):
             self._take(error)

@@ -5,6 +5,7 @@ import contextlib
 import functools
 import io
 import json
+import multiprocessing
 import os
 import shutil
 import signal
@@ -66,6 +67,40 @@ class Workers(InFolder):
         result = bellis.run(task, workers=2, start_method="fork")
         self.assertTrue(result, result)
         self.assertEqual(self.noted(), [str(index) for index in range(8)])
+
+    @unittest.skipUnless(hasattr(os, "fork"), "no fork here")
+    def test_have_functions_that_end_processes_of_their_own(self) -> None:
+        def end(block: bellis.Block) -> None:
+            context = multiprocessing.get_context("fork")
+            with context.Pool(2) as pool:
+                assert pool.map(abs, [-1, -2]) == [1, 2]
+            process = context.Process(target=time.sleep, args=(60,))
+            process.start()
+            process.terminate()
+            process.join()
+
+        for workers in (0, 2):
+            with self.subTest(workers=workers):
+                result = bellis.run(self.task(end), workers=workers, timeout=30, progress="none")
+                self.assertEqual([failure.error for failure in result["t"].failures], [])
+
+    @unittest.skipUnless(hasattr(os, "fork"), "no fork here")
+    def test_are_not_what_a_function_forks_however_that_ends(self) -> None:
+        def leave(block: bellis.Block) -> None:
+            process = os.fork()
+            if process == 0:
+                if block.index % 3 == 0:
+                    sys.exit(0)
+                if block.index % 3 == 1:
+                    raise RuntimeError("in another process")
+                return
+            os.waitpid(process, 0)
+            self.note(f"{block.index}-{os.getpid()}")
+
+        result = bellis.run(self.task(leave), workers=2, start_method="fork", timeout=30, progress="none")
+        self.assertEqual([failure.error for failure in result["t"].failures], [])
+        self.assertEqual(len(self.noted()), 8)
+        self.assertEqual(len({name.partition("-")[2] for name in self.noted()}), 2)
 
     def test_are_new_interpreters_that_get_functions_by_value(self) -> None:
         for method in ("spawn", "forkserver"):
