@@ -220,6 +220,7 @@ const OPTIONS: readonly Case[] = [
   ['a time limit of 0', smoothing('--timeout', '0'), /--timeout 0: expected a number of seconds above 0/],
   ['an unknown border mode', smoothing('--mode', 'mirrored'), /--mode mirrored: expected one of constant, reflect, nearest, mirror, wrap/],
   ['an unknown option, with the likely one', smoothing('--worker', '2'), /unknown option '--worker' \(Did you mean --workers\?\)/],
+  ['a path that begins with a hyphen', () => ['info', '-lead.zarr/raw'], /^bellis: unknown option '-lead\.zarr\/raw'; if it is a path, write \.\/-lead\.zarr\/raw\.$/m],
   ['an unknown command, with the likely one', () => ['smoth', raw, 'out.zarr/s'], /unknown command 'smoth' \(Did you mean smooth\?\)/],
   ['an unknown command to plan', () => ['plan', 'covert', raw, 'out.zarr/s'], /unknown command 'covert' \(Did you mean convert\?\)/],
   ['a missing argument', () => ['smooth', raw], /missing required argument 'dst'/],

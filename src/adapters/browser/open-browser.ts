@@ -21,6 +21,10 @@ const DEFAULT_OPENER = ['xdg-open'] as const
 /** The program that opens addresses here. */
 export const browserOpener = (): string => (OPENERS[process.platform] ?? DEFAULT_OPENER)[0]
 
+/** The command that opens a file in its usual program when it is typed in a shell. */
+export const fileOpener = (platform: NodeJS.Platform): string =>
+  platform === 'win32' ? 'start' : (OPENERS[platform] ?? DEFAULT_OPENER)[0]
+
 /** Opens an address in the user's browser. @returns whether a program was found that does so */
 export function openBrowser(address: string): Promise<boolean> {
   const [program, ...args] = OPENERS[process.platform] ?? DEFAULT_OPENER

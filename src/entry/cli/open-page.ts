@@ -1,7 +1,9 @@
 import { hostname, userInfo } from 'node:os'
 import { resolve } from 'node:path'
-import { hasDesktop, openBrowser } from '../../adapters/browser/open-browser.ts'
+import { fileOpener, hasDesktop, openBrowser } from '../../adapters/browser/open-browser.ts'
+import { findProgram } from '../../adapters/processes/find-program.ts'
 import { hostInUrl, isLoopback, LOCAL_HOST } from '../../core/addresses.ts'
+import { quoteShell } from '../../core/shell-words.ts'
 import { addressFile } from '../pages/address-file.ts'
 import type { CommonOptions } from './options.ts'
 import { warn } from './output.ts'
@@ -29,6 +31,18 @@ export async function openPage(
     )
   }
   return false
+}
+
+/** What opens a file here, for a shell: a command, or only the path of the file if there is no desktop or no such program. */
+export function openCommand(
+  file: string,
+  env: NodeJS.ProcessEnv = process.env,
+  platform: NodeJS.Platform = process.platform,
+): string {
+  const opener = fileOpener(platform)
+  // Windows has it in its shells.
+  const isThere = hasDesktop(env, platform) && (platform === 'win32' || findProgram(opener, env) !== undefined)
+  return `${isThere ? `${opener} ` : ''}${quoteShell(file)}`
 }
 
 /**

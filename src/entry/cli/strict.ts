@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { quoteShell } from '../../core/shell-words.ts'
 import { hideQueries } from '../../core/text/shown-address.ts'
 import { wrappedHelp } from './layout.ts'
 
@@ -18,11 +19,19 @@ export function strict(command: Command): Command {
 const INVALID_VALUE =
   /^error: (?:option '(?<flag>--[\w-]+)[^']*'|command-argument) (?:argument |value )?'(?<value>.*)' is invalid(?: for argument '(?<argument>.*?)')?\. (?<reason>.*)$/s
 
+const UNKNOWN_OPTION = /^error: unknown option '(.*?)'/s
+/** No flag has a slash or a dot in its name. */
+const PATH_LIKE = /^[^=]*[/\\.]/
+
 function outputError(text: string, write: (text: string) => void): void {
   write(`bellis: ${hideQueries(describeCallError(text.trim())).replaceAll(/\s*\n\s*/g, ' ')}\n`)
 }
 
 function describeCallError(text: string): string {
+  const path = UNKNOWN_OPTION.exec(text)?.[1]
+  if (path !== undefined && PATH_LIKE.test(path)) {
+    return `unknown option '${path}'; if it is a path, write ${quoteShell(`./${path}`)}.`
+  }
   const { flag, argument, value, reason = '' } = INVALID_VALUE.exec(text)?.groups ?? {}
   if (value === undefined) return text.replace(/^error: /, '')
   return `${flag ?? argument} ${value}: ${reason.replace(/^Allowed choices are /, 'expected one of ')}`

@@ -11,14 +11,15 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { hostname, networkInterfaces } from 'node:os'
-import { join } from 'node:path'
+import { basename, join, resolve } from 'node:path'
 import { openFile } from '../../adapters/files/open-file.ts'
 import { parseContext, type RunContext, showContext } from '../../adapters/links/context.ts'
 import type { TcpListener } from '../../adapters/links/tcp-listener.ts'
 import { isAnyAddress, isLoopback, LOCAL_HOST, outsideAddressesOf } from '../../core/addresses.ts'
 import { ConfigError } from '../../core/errors.ts'
 import { ownCommand } from '../own-command.ts'
-import { CONTEXT_FILE, DOCUMENT } from './run-folder.ts'
+import { CONTEXT_FILE, DOCUMENT, readRunDocument } from './run-folder.ts'
+import { absolutePath, keptOutputs } from './run-place.ts'
 import { listRuns } from './run-state.ts'
 
 /** How workers reach a running run. */
@@ -72,33 +73,58 @@ export function writeContextFile(folder: string, context: string): Disposable {
 
 /**
  * Finds the folder of a run.
- * @param run the folder's path or name, a start or another part that only one name has, or `last` for the run that was active last
- * @throws ConfigError `NO_SUCH_FILE`; `INVALID_CONFIG` if several names have this start, or this part
+ * @param run the folder's path or name, a start or another part that only one name has, an output or a part of one that only one run
+ * writes, or `last` for the run that was active last
+ * @throws ConfigError `NO_SUCH_FILE`; `INVALID_CONFIG` if several names have this start, or several runs this part in their name or output
  */
 export function findRunFolder(run: string, home: string): string {
-  const folder = [run, join(home, run)].find((path) => existsSync(path) && statSync(path).isDirectory())
+  const inHome = join(home, run)
+  const folders = [run, inHome].filter((path) => existsSync(path) && statSync(path).isDirectory())
+  // Another folder may be an output. One of the home is always meant, also if it is damaged.
+  const folder = folders.find((path) => (path === inHome && basename(run) === run) || existsSync(join(path, DOCUMENT)))
   if (folder !== undefined) return folder
   const names = listRuns(home)
-  const found = run === 'last' ? names.slice(0, 1) : namesLike(run, names)
+  const found = run === 'last' ? names.slice(0, 1) : namesLike(run, names, home)
   if (found.length > 1) {
-    const how = found[0]?.startsWith(run) ? 'start like this' : 'contain this'
-    throw new ConfigError(
-      'INVALID_CONFIG',
-      `${run}: expected one run, but ${found.join(', ')} ${how}; write more of the name.`,
-    )
+    const how = found[0]?.startsWith(run)
+      ? 'start like this; write more of the name'
+      : found[0]?.includes(run)
+        ? 'contain this; write more of the name'
+        : 'write to such a place; write one of these names'
+    throw new ConfigError('INVALID_CONFIG', `${run}: expected one run, but ${found.join(', ')} ${how}.`)
   }
   if (found[0] !== undefined) return join(home, found[0])
+  // Its files may say more about it.
+  if (folders[0] !== undefined) return folders[0]
   throw new ConfigError(
     'NO_SUCH_FILE',
     `There is no run "${run}": no folder has that path, and none in ${home} has that name; ${ownCommand('runs')} lists the runs.`,
   )
 }
 
-/** The names that start like this, or else those that contain it. */
-function namesLike(part: string, names: readonly string[]): string[] {
+/** The names that start like this, or else those that contain it, or else those of runs that write there. */
+function namesLike(part: string, names: readonly string[], home: string): string[] {
   if (part === '') return []
   const starting = names.filter((name) => name.startsWith(part))
-  return starting.length > 0 ? starting : names.filter((name) => name.includes(part))
+  if (starting.length > 0) return starting
+  const containing = names.filter((name) => name.includes(part))
+  return containing.length > 0 ? containing : writersOf(part, names, home)
+}
+
+/** The runs with exactly this output, or else those with this part in the path of an output, as it was written when they were started. */
+function writersOf(part: string, names: readonly string[], home: string): string[] {
+  const runs = names.flatMap((name) => {
+    const document = readRunDocument(join(home, name))
+    return document === undefined ? [] : [{ name, document, outputs: keptOutputs(document.tasks) }]
+  })
+  const path = resolve(part)
+  const exact = runs.filter(({ document, outputs }) =>
+    outputs.some((output) => output === part || absolutePath(output, document.directory) === path),
+  )
+  const wanted = part.replace(/^\.\//, '').replace(/\/$/, '')
+  const found =
+    exact.length > 0 ? exact : runs.filter(({ outputs }) => outputs.some((output) => output.includes(wanted)))
+  return found.map(({ name }) => name)
 }
 
 /**

@@ -91,7 +91,16 @@ function row({
     make('span', { class: 'condition' }, condition),
     make('span', { class: 'data' }, from ?? '', to === undefined ? '' : ` → ${to}`),
     make('span', { class: 'parameters', title: fields.join('\n') }, fields.join('  ')),
-    make('span', { class: 'done' }, make('i', { style: `width: ${Math.floor(share * 100)}%` })),
+    make(
+      'span',
+      { class: 'done' },
+      make('i', { style: `width: ${Math.floor(share * 100)}%` }),
+      make('i', {
+        class: 'failed',
+        style: `width: ${total === 0 ? 0 : (100 * failed) / total}%`,
+        hidden: failed === 0,
+      }),
+    ),
     make('span', { class: 'counts' }, `${share === 1 ? 100 : Math.floor(share * 100)} % · ${counts}`),
     make(
       'span',

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { openPage, warnOfExposure } from '../../../src/entry/cli/open-page.ts'
+import { openCommand, openPage, warnOfExposure } from '../../../src/entry/cli/open-page.ts'
+import { temporaryFolder } from '../../support/command-line.ts'
 
 const linesFor = async (host: string | undefined): Promise<string> => {
   const lines: string[] = []
@@ -41,5 +44,22 @@ describe('the address of a page', () => {
 
   it('is printed without a tunnel command if other machines can reach it', async () => {
     assert.equal(await linesFor('0.0.0.0'), '')
+  })
+})
+
+describe('the command that opens a file', () => {
+  it('is the one of this system, or only the path if nothing would open it', () => {
+    using folder = temporaryFolder()
+    for (const name of ['open', 'xdg-open']) writeFileSync(join(folder.path, name), '#!/bin/sh\n', { mode: 0o755 })
+    const desktop = { PATH: folder.path, DISPLAY: ':0' }
+    assert.equal(openCommand('a/b.png', desktop, 'linux'), 'xdg-open a/b.png')
+    assert.equal(openCommand('a b.png', desktop, 'darwin'), "open 'a b.png'")
+    assert.equal(openCommand('a/b.png', {}, 'win32'), 'start a/b.png')
+    for (const env of [
+      { PATH: folder.path },
+      { DISPLAY: ':0', PATH: '/nowhere' },
+      { ...desktop, SSH_TTY: '/dev/pts/0' },
+    ])
+      assert.equal(openCommand('a/b.png', env, 'linux'), 'a/b.png')
   })
 })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { mkdirSync, readdirSync, renameSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join, relative } from 'node:path'
 import { describe, it } from 'node:test'
 import { createArray } from '../../../src/entry/arrays.ts'
 import { planTasks, runBlockwise } from '../../../src/entry/run.ts'
@@ -31,6 +31,40 @@ describe('the folder of a run', () => {
     assert.deepEqual(readdirSync(runDir).sort(), [`.tmp-1${suffix}`, `convert${suffix}`])
 
     assert.equal(findRunFolder(suffix.slice(1), runDir), join(runDir, `convert${suffix}`))
+  })
+
+  it('is found by an output, or by a part of one that no other run writes, also if a folder has that path', async () => {
+    using folder = temporaryFolder()
+    const input = join(folder.path, 'in.zarr')
+    await (await createArray(input, { shape: [8, 8, 8], dtype: 'uint8' })).close()
+    const runDir = join(folder.path, 'runs')
+    const outputs = ['good/bright', 'good/dark', 'better/bright'].map((name) => join(folder.path, 'out.zarr', name))
+    for (const output of outputs)
+      await runBlockwise([convert({ input, output })], { pool: 'thread', workers: 1, runDir })
+    const nameOf = (run: string) => basename(findRunFolder(run, runDir)).slice(0, -9)
+    const [bright = '', dark = '', better = ''] = outputs
+    assert.equal(nameOf(dark), 'convert-out-dark')
+    assert.equal(findRunFolder(relative('.', bright), runDir), findRunFolder(`${bright}/`, runDir))
+    assert.notEqual(findRunFolder(bright, runDir), findRunFolder(better, runDir))
+    assert.equal(findRunFolder('zarr/better', runDir), findRunFolder(better, runDir))
+    assert.equal(findRunFolder('./zarr/better/', runDir), findRunFolder(better, runDir))
+    assert.throws(() => findRunFolder('good', runDir), {
+      code: 'INVALID_CONFIG',
+      message:
+        /^good: expected one run, but convert-out-\S+, convert-out-\S+ write to such a place; write one of these names\.$/,
+    })
+    assert.throws(() => findRunFolder('worst', runDir), { code: 'NO_SUCH_FILE' })
+  })
+
+  it('is that of its name if it is damaged, not another one whose name or output contains it', async () => {
+    using folder = temporaryFolder()
+    const input = join(folder.path, 'in.zarr')
+    await (await createArray(input, { shape: [8, 8, 8], dtype: 'uint8' })).close()
+    const runDir = join(folder.path, 'runs')
+    const output = join(folder.path, 'damaged.zarr')
+    await runBlockwise([convert({ input, output })], { pool: 'thread', workers: 1, runDir })
+    mkdirSync(join(runDir, 'damaged'))
+    assert.equal(findRunFolder('damaged', runDir), join(runDir, 'damaged'))
   })
 
   it('has the name of the pipeline, or else of its tasks: the last ones only, if it has many', async () => {

@@ -1,11 +1,11 @@
-import { accessSync, constants } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { delimiter, dirname, join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { lsfQueue } from '../../../adapters/batch/lsf/lsf-queue.ts'
 import { pbsQueue } from '../../../adapters/batch/pbs/pbs-queue.ts'
 import { sgeQueue } from '../../../adapters/batch/sge/sge-queue.ts'
 import { slurmQueue } from '../../../adapters/batch/slurm/slurm-queue.ts'
 import { browserOpener, hasDesktop } from '../../../adapters/browser/open-browser.ts'
+import { findProgram, isExecutable } from '../../../adapters/processes/find-program.ts'
 import { messageOf } from '../../../core/errors.ts'
 import { pageFiles } from '../../pages/viewer-page.ts'
 import { readLogEnd } from '../../workers/log-end.ts'
@@ -76,18 +76,4 @@ export function checkBrowser(): Finding {
   const opener = browserOpener()
   if (findProgram(opener) === undefined) return absent('browser', `${opener} is not on the PATH; ${otherwise}`)
   return ok('browser', `${opener} opens pages`)
-}
-
-function findProgram(name: string): string | undefined {
-  const folders = (process.env.PATH ?? '').split(delimiter).filter(Boolean)
-  return folders.map((folder) => join(folder, name)).find(isExecutable)
-}
-
-function isExecutable(path: string): boolean {
-  try {
-    accessSync(path, constants.X_OK)
-    return true
-  } catch {
-    return false
-  }
 }

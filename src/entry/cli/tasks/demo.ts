@@ -9,6 +9,7 @@ import { smooth } from '../../../tasks/smooth.ts'
 import { openArray } from '../../arrays.ts'
 import { ownCommand } from '../../own-command.ts'
 import { labelled, wrapped, wrappedCommand } from '../layout.ts'
+import { openCommand } from '../open-page.ts'
 import { dashboardOptions, type RunFlags, workerOptions } from '../options.ts'
 import { printJson, say } from '../output.ts'
 import { encodePng } from '../png.ts'
@@ -79,7 +80,7 @@ function closingText({ zarr, sample, raw, labels, once, twice, picture }: Readon
       `${command} show ${raw} ${once} ${twice}`,
     ],
     ['Shapes, chunks and voxel sizes', `${command} info ${zarr}`],
-    ['The picture', `open ${picture}`],
+    ['The picture', openCommand(picture)],
     ['In napari, with the plugin napari-ome-zarr', `napari ${zarr}/volumes`],
     ['In Python, with zarr', `python -c "import zarr; print(zarr.open('${once}').shape)"`],
   ]
