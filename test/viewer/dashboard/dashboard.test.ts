@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { after, before, describe, it, type TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import type { Browser, Page } from 'playwright-core'
+import { STATE_CODE } from '../../../src/core/scheduling/state-map.ts'
 import { createArray } from '../../../src/entry/arrays.ts'
 import { startDashboard } from '../../../src/entry/pages/dashboard-server.ts'
 import { browserOrSkip } from '../../support/browser.ts'
@@ -120,6 +121,18 @@ async function untilColors(page: Page, wanted: (colors: readonly (string | undef
 
 const count = (states: readonly string[], state: string): number => states.filter((each) => each === state).length
 
+/** In the page: whether the states over the first volume show a block in a state. */
+function statesOverVolumes({ index, code }: { readonly index: number; readonly code: number }): boolean {
+  interface Source {
+    readonly parameters?: { readonly url?: string }
+    readonly chunks?: ReadonlyMap<string, { readonly data: Uint8Array | null }>
+  }
+  const { viewer } = window as unknown as { viewer: { chunkManager: { rpc: { objects: Map<number, Source> } } } }
+  const sources = [...viewer.chunkManager.rpc.objects.values()]
+  const states = sources.find(({ parameters }) => parameters?.url?.includes('/states/0/'))
+  return [...(states?.chunks?.values() ?? [])].some(({ data }) => data?.[index] === code)
+}
+
 /** Keeps slice 1 of 2 along z, wherever blocks are running. */
 async function holdFirstSlice(page: Page, task: string): Promise<void> {
   // It also stops following.
@@ -198,6 +211,36 @@ describe('the page of a run, in a browser', () => {
       const page = await open(t, address)
       await page.locator('#volume[data-ready]').waitFor()
       await page.waitForFunction(() => (window as unknown as { viewer: PageViewer }).viewer.position.value[2] === 2.5)
+      run.open('Gaussian1', BLOCKS)
+    })
+  })
+
+  it('shows a block as done over its volume once its voxels have been fetched, not before', async (t) => {
+    if (browser === undefined) return void (await browserOrSkip(t))
+    using run = await gatedRun()
+    run.open('Gaussian1', 3)
+    run.open('Gaussian2', BLOCKS)
+    await run.start(['--dashboard'], async ({ output }) => {
+      const page = await open(t, await shownAddress(output, 'stderr'))
+      await holdFirstSlice(page, 'Gaussian1')
+      await untilStates(page, 'Gaussian1', (states) => count(states, 'completed') === 3)
+      await holdVolume(page, 2.5)
+      await untilColors(page, ([first]) => first === 'ffffff')
+      // Block 15 is the last of the section.
+      const isShown = () => page.evaluate(statesOverVolumes, { index: 15, code: STATE_CODE.completed })
+      const held: (() => void)[] = []
+      let isHolding = true
+      await page.route(/\/data\//, async (route) => {
+        if (isHolding) await new Promise<void>((resume) => held.push(resume))
+        await route.continue()
+      })
+      run.open('Gaussian1', 16)
+      await until('a chunk is fetched again', () => held.length > 0)
+      assert.equal(await isShown(), false)
+      isHolding = false
+      for (const resume of held) resume()
+      await untilColors(page, (colors) => colors.every((color) => color === 'ffffff'))
+      assert.equal(await isShown(), true)
       run.open('Gaussian1', BLOCKS)
     })
   })

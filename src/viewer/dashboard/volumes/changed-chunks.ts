@@ -5,10 +5,10 @@ export interface VoxelBox {
   readonly upper: readonly number[]
 }
 
-/** The message about changed chunks to the worker that fetches them. */
+/** The message about changed chunks to the worker that fetches them, which answers once those in view have been fetched. */
 export interface ChangedChunks {
   /** Neuroglancer's number of the source. */
-  readonly id: number
+  readonly source: number
   readonly boxes: readonly VoxelBox[]
 }
 

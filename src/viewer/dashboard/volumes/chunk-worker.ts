@@ -1,8 +1,8 @@
 // Neuroglancer's worker that fetches chunks, extended so that changed chunks are fetched again.
 import 'neuroglancer/unstable/chunk_worker.bundle.js'
-import { type RPC, registerRPC } from 'neuroglancer/unstable/worker_rpc.js'
+import { type RPC, registerPromiseRPC } from 'neuroglancer/unstable/worker_rpc.js'
 import { CHANGED_CHUNKS_RPC, type ChangedChunks, meetsBox } from './changed-chunks.ts'
-import { type Chunk, type ChunkQueueManager, renewChunk } from './renewed-chunk.ts'
+import { type Chunk, type ChunkQueueManager, renewChunk, untilFetched } from './renewed-chunk.ts'
 
 // The parts of Neuroglancer's worker that are used here; it does not publish types for them.
 interface GridChunk extends Chunk {
@@ -22,18 +22,20 @@ interface GridSource {
   readonly chunkKvStore?: { readonly kvStore?: { readonly indexCache?: Cache } }
 }
 
-registerRPC(CHANGED_CHUNKS_RPC, function (this: RPC, { id, boxes }: ChangedChunks) {
-  const source = this.get(id) as GridSource | undefined
-  if (source === undefined) return
+registerPromiseRPC(CHANGED_CHUNKS_RPC, async function (this: RPC, { source: number, boxes }: ChangedChunks) {
+  const source = this.get(number) as GridSource | undefined
+  if (source === undefined) return { value: undefined }
   const { queueManager } = source.chunkManager
   const indexes = source.chunkKvStore?.kvStore?.indexCache
   for (const index of indexes?.chunks.values() ?? []) {
     // The next chunk requests it again, even if it is being fetched now.
     index.freeSystemMemory()
   }
-  for (const chunk of source.chunks.values()) {
-    if (!boxes.some((box) => meetsBox(chunk.chunkGridPosition, source.spec.chunkDataSize, box))) continue
-    renewChunk(queueManager, source, chunk)
-  }
+  const changed = [...source.chunks.values()].filter((chunk) =>
+    boxes.some((box) => meetsBox(chunk.chunkGridPosition, source.spec.chunkDataSize, box)),
+  )
+  for (const chunk of changed) renewChunk(queueManager, source, chunk)
   queueManager.scheduleUpdate()
+  await untilFetched(changed)
+  return { value: undefined }
 })

@@ -1,9 +1,10 @@
-import { ChunkState } from 'neuroglancer/unstable/chunk_manager/base.js'
+import { ChunkPriorityTier, ChunkState } from 'neuroglancer/unstable/chunk_manager/base.js'
 
 // The parts of a chunk in Neuroglancer's worker that are used here; it does not publish types for them.
 export interface Chunk {
   readonly key: string
   readonly state: ChunkState
+  readonly priorityTier: ChunkPriorityTier
   downloadAbortController?: AbortController | undefined
   freeSystemMemory(): void
 }
@@ -25,4 +26,16 @@ export function renewChunk(queueManager: ChunkQueueManager, { rpcId }: { readonl
   } else if (chunk.state === ChunkState.SYSTEM_MEMORY_WORKER) chunk.freeSystemMemory()
   queueManager.updateChunkState(chunk, ChunkState.QUEUED)
   if (isInPage) queueManager.rpc.invoke('Chunk.update', { source: rpcId, id: chunk.key, state: ChunkState.EXPIRED })
+}
+
+const LOOK_MS = 50
+/** A server that does not answer holds nothing up for longer. */
+const LONGEST_MS = 4000
+
+/** Waits until all chunks that are in view have been fetched, at most some seconds. */
+export async function untilFetched(chunks: readonly Chunk[], longestMs = LONGEST_MS): Promise<void> {
+  const isAwaited = ({ state, priorityTier }: Chunk) =>
+    priorityTier === ChunkPriorityTier.VISIBLE && (state === ChunkState.QUEUED || state === ChunkState.DOWNLOADING)
+  const end = performance.now() + longestMs
+  while (chunks.some(isAwaited) && performance.now() < end) await new Promise((resolve) => setTimeout(resolve, LOOK_MS))
 }

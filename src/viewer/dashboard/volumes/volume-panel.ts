@@ -7,7 +7,7 @@ import { STATE_CODE } from '../../../core/scheduling/state-map.ts'
 import { createViewer, setBackground } from '../../shared/neuroglancer-viewer.ts'
 import type { Theme } from '../../shared/theme.ts'
 import { drawAtMost, PACE, WITH_CARD } from '../pace.ts'
-import { CHANGED_CHUNKS_RPC, fewBoxes, type VoxelBox } from './changed-chunks.ts'
+import { CHANGED_CHUNKS_RPC, type ChangedChunks, fewBoxes, type VoxelBox } from './changed-chunks.ts'
 import { type Panels, panelLayout, panelState, panelsOf } from './panel-state.ts'
 import { statesShader } from './states-shader.ts'
 import { VolumeTabs } from './volume-tabs.ts'
@@ -51,6 +51,8 @@ export class VolumePanel {
   #ranges = ''
   #isFollowing = true
   #isRunning = true
+  /** Calls of `renew` whose chunks are being fetched. */
+  #fetches = 0
   #followedAt = Number.NEGATIVE_INFINITY
   #hasOverlay = true
   #theme: Theme
@@ -109,7 +111,7 @@ export class VolumePanel {
   /** At the end of the run, the last chunks are fetched immediately, since bellis may end soon. */
   setRunning(isRunning: boolean): void {
     this.#isRunning = isRunning
-    if (!isRunning) this.renew()
+    if (!isRunning) this.renew(true)
   }
 
   setFollowing(isFollowing: boolean): void {
@@ -208,20 +210,33 @@ export class VolumePanel {
     }
   }
 
-  /** Fetches the chunks written since the last call, and draws the states. */
-  renew(): void {
-    if (document.hidden) return
+  /**
+   * Fetches the chunks written since the last call, and then draws the states: a block is not shown as done before its voxels can be seen.
+   * @param isLast whether there will be no further call
+   */
+  renew(isLast = false): void {
+    if (document.hidden || (this.#fetches > 0 && !isLast)) return
+    const fetches: Promise<unknown>[] = []
     for (const output of this.#outputs.values()) {
       if (output.written.size === 0) continue
       const indices = [...output.written]
       output.written.clear()
       const boxes = fewBoxes(indices.map((index) => boxOf(output, index)))
-      for (const { rpcId } of this.#sources(`/data/${output.layer}/${output.level}/`)) {
-        this.#viewer.chunkManager.rpc?.invoke(CHANGED_CHUNKS_RPC, { id: rpcId, boxes })
+      const { rpc } = this.#viewer.chunkManager
+      for (const { rpcId: source } of this.#sources(`/data/${output.layer}/${output.level}/`)) {
+        if (rpc != null) fetches.push(rpc.promiseInvoke(CHANGED_CHUNKS_RPC, { source, boxes } satisfies ChangedChunks))
       }
       this.#follow(output, indices.at(-1) as number)
     }
-    this.#drawStates()
+    if (fetches.length === 0) {
+      this.#drawStates()
+      return
+    }
+    this.#fetches += 1
+    void Promise.allSettled(fetches).then(() => {
+      this.#fetches -= 1
+      this.#drawStates()
+    })
   }
 
   /** Goes to a block, so close that it takes about a third of the panel. */
@@ -309,26 +324,40 @@ export class VolumePanel {
     position.value = value
   }
 
-  /** Copies the page's states into the chunks that Neuroglancer has fetched. */
+  /** Draws the states over the volumes. Blocks whose chunks are still to be fetched again remain as running. */
   #drawStates(): void {
     let isChanged = false
-    for (const { task, source, chunkShape } of this.#view.states) {
-      const grid = this.#outputs.get(task)?.grid
-      const codes = this.#codes[task]
-      if (grid === undefined || codes === undefined) continue
-      for (const { chunks } of this.#sources(`/${source}`)) {
-        for (const chunk of chunks?.values() ?? []) {
-          const at = [...chunk.chunkGridPosition].reverse()
-          if (chunk.data === null || !fillStateChunk(chunk.data, at, codes, grid.shape, chunkShape)) continue
-          isChanged = true
-          if (chunk.state !== GPU_MEMORY) continue
-          const { gl } = this.#viewer.display
-          chunk.freeGPUMemory(gl)
-          chunk.copyToGPU(gl)
-        }
-      }
+    for (const states of this.#view.states) {
+      const output = this.#outputs.get(states.task)
+      const codes = this.#codes[states.task]
+      if (output === undefined || codes === undefined) continue
+      const actual = [...output.written].map((index) => [index, codes[index] as number] as const)
+      for (const [index] of actual) codes[index] = STATE_CODE.processing
+      if (this.#fillStates(states, codes, output.grid)) isChanged = true
+      for (const [index, code] of actual) codes[index] = code
     }
     if (isChanged) this.#viewer.display.scheduleRedraw()
+  }
+
+  /** Copies states into the chunks that Neuroglancer has fetched. @returns whether any has changed */
+  #fillStates(
+    { source, chunkShape }: DashboardView['states'][number],
+    codes: Uint8Array,
+    { shape }: BlockGrid,
+  ): boolean {
+    let isChanged = false
+    for (const { chunks } of this.#sources(`/${source}`)) {
+      for (const chunk of chunks?.values() ?? []) {
+        const at = [...chunk.chunkGridPosition].reverse()
+        if (chunk.data === null || !fillStateChunk(chunk.data, at, codes, shape, chunkShape)) continue
+        isChanged = true
+        if (chunk.state !== GPU_MEMORY) continue
+        const { gl } = this.#viewer.display
+        chunk.freeGPUMemory(gl)
+        chunk.copyToGPU(gl)
+      }
+    }
+    return isChanged
   }
 
   /** The sources whose address contains `part`. */

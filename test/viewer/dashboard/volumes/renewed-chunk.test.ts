@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { ChunkState } from 'neuroglancer/unstable/chunk_manager/base.js'
-import { type Chunk, renewChunk } from '../../../../src/viewer/dashboard/volumes/renewed-chunk.ts'
+import { ChunkPriorityTier, ChunkState } from 'neuroglancer/unstable/chunk_manager/base.js'
+import { type Chunk, renewChunk, untilFetched } from '../../../../src/viewer/dashboard/volumes/renewed-chunk.ts'
 
 /** A chunk that records what is done with it. `download` starts a download as Neuroglancer does. */
 function chunkIn(state: ChunkState) {
   const done: string[] = []
-  const chunk: Chunk & { state: ChunkState } = { key: '0,1', state, freeSystemMemory: () => done.push('freed') }
+  const chunk: Chunk & { state: ChunkState; priorityTier: ChunkPriorityTier } = {
+    ...{ key: '0,1', state, priorityTier: ChunkPriorityTier.VISIBLE },
+    freeSystemMemory: () => done.push('freed'),
+  }
   const download = async () => {
     const controller = new AbortController()
     chunk.downloadAbortController = controller
@@ -47,5 +50,20 @@ describe('a chunk that is renewed', () => {
       assert.deepEqual(inPage.done, [`Chunk.update ${JSON.stringify(message)}`])
       assert.equal(inPage.chunk.state, ChunkState.QUEUED)
     }
+  })
+
+  it('is waited for while it is fetched in view, and not for ever', async () => {
+    const [inView, aside] = [chunkIn(ChunkState.GPU_MEMORY), chunkIn(ChunkState.GPU_MEMORY)]
+    aside.chunk.priorityTier = ChunkPriorityTier.RECENT
+    for (const { renew } of [inView, aside]) renew()
+    let isFetched = false
+    const waiting = untilFetched([inView.chunk, aside.chunk], 60_000).then(() => assert.ok(isFetched))
+    inView.chunk.state = ChunkState.DOWNLOADING
+    await new Promise((resolve) => setImmediate(resolve))
+    isFetched = true
+    inView.chunk.state = ChunkState.SYSTEM_MEMORY
+    await waiting
+    inView.chunk.state = ChunkState.QUEUED
+    await untilFetched([inView.chunk], 10)
   })
 })
