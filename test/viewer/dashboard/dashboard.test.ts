@@ -226,21 +226,19 @@ describe('the page of a run, in a browser', () => {
       await untilStates(page, 'Gaussian1', (states) => count(states, 'completed') === 3)
       await holdVolume(page, 2.5)
       await untilColors(page, ([first]) => first === 'ffffff')
-      // Block 15 is the last of the section.
-      const isShown = () => page.evaluate(statesOverVolumes, { index: 15, code: STATE_CODE.completed })
+      const states = { index: 3, code: STATE_CODE.completed }
       const held: (() => void)[] = []
       let isHolding = true
       await page.route(/\/data\//, async (route) => {
         if (isHolding) await new Promise<void>((resume) => held.push(resume))
         await route.continue()
       })
-      run.open('Gaussian1', 16)
-      await until('a chunk is fetched again', () => held.length > 0)
-      assert.equal(await isShown(), false)
+      run.open('Gaussian1', 4)
+      await until('the chunk of block 3 is fetched again', () => held.length > 0)
+      assert.equal(await page.evaluate(statesOverVolumes, states), false)
       isHolding = false
       for (const resume of held) resume()
-      await untilColors(page, (colors) => colors.every((color) => color === 'ffffff'))
-      assert.equal(await isShown(), true)
+      await page.waitForFunction(statesOverVolumes, states)
       run.open('Gaussian1', BLOCKS)
     })
   })
