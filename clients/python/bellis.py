@@ -880,6 +880,9 @@ class _Worker:
         self.takes_interrupts = True
         #: Called when the first Ctrl-C has it leave after the running block.
         self.on_interrupt: Callable[[], None] = lambda: None
+        #: Called with True when the coordinator can't be reached, so that another start of the run may follow, and with False when one was
+        #: found or is not looked for any more.
+        self.on_search: Callable[[bool], None] = lambda is_searching: None
         #: Whether it left although the run had not asked it to: because of a signal, or since it could not set up a task.
         self.left_early = False
         self._context = context if context is not None or run is not None else os.environ.get("BELLIS_CONTEXT")
@@ -987,7 +990,14 @@ class _Worker:
             os._exit(1)
 
     def _connect(self) -> Any:
-        return _StdioConnection() if self._is_stdio else _SocketConnection(self._read_context())
+        if self._is_stdio:
+            return _StdioConnection()
+        context = self._read_context()
+        try:
+            return _SocketConnection(context)
+        except OSError:
+            self.on_search(True)
+            raise
 
     def _use_connection(self, connection: Any) -> bool:
         """Joins the run and serves a connection to its end. Returns whether it was welcomed."""
@@ -1123,6 +1133,7 @@ class _Worker:
         }
         beat = message.get("heartbeatMs", 0)
         self._heartbeat_seconds = beat / 1000 if isinstance(beat, (int, float)) else 0.0
+        self.on_search(False)
         self._is_welcome = self._was_ever_welcome = True
         self._last_sent = time.monotonic()
         self._reported_ready.clear()
@@ -1180,6 +1191,7 @@ class _Worker:
         with self._changed:
             self._ended = True
             self._failure = self._failure or failure
+            self.on_search(False)
             if self._connection is not None and not self._is_stdio:
                 self._connection.close()
             self._changed.notify_all()

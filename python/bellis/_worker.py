@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 import threading
 import time
 from pathlib import Path
 from typing import Any, Callable, Iterator, Mapping
 
-from ._client import _Worker
+from ._client import _read_json, _Worker
 from ._task import Block, Task, ends_program, positional_count, refuse_deferred
 
 #: The GPUs that a process may use.
@@ -93,9 +94,16 @@ class TaskRunner:
             yield block
 
 
-def do_blocks(tasks: Mapping[str, Task], context: str | None, name: str | None, run: str | None = None) -> None:
+def do_blocks(
+    tasks: Mapping[str, Task],
+    context: str | None,
+    name: str | None,
+    run: str | None = None,
+    on_search: Callable[[bool], None] | None = None,
+) -> None:
     """Does blocks until the run is over. name: `worker:session`, for a worker that the run has asked for."""
     worker = _Worker(context, run, name)
+    worker.on_search = on_search or worker.on_search
     worker.takes_interrupts = name is None
     runner = TaskRunner(tasks, takes_interrupts=worker.takes_interrupts)
     for block in runner.blocks(worker):
@@ -141,24 +149,58 @@ def die_with_parent(parent: int | None) -> None:
         os._exit(1)
 
 
-def hold_run(folder: Path) -> None:
+class RunLock:
     """Tells the next start of a run, until this process has ended, that this worker may still write: as SQLite locks a file for reading.
 
     The lock is the system's: whatever keeps a process from ending, it holds until then. Where there are none, nobody waits.
     """
-    try:
-        import fcntl
 
-        file = os.open(folder / "workers.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    except (ImportError, OSError):
-        return
-    for _ in range(LOCK_TRIES):
-        try:
-            fcntl.lockf(file, fcntl.LOCK_SH | fcntl.LOCK_NB, *SQLITE_SHARED)
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._file: int | None = None
+
+    def hold(self) -> None:
+        if self._file is not None:
             return
-        except OSError:
-            # The run may be looking at this moment whether workers are left.
-            time.sleep(0.01)
+        try:
+            import fcntl
+
+            self._file = os.open(self._folder / "workers.lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o600)
+        except (ImportError, OSError):
+            return
+        for _ in range(LOCK_TRIES):
+            try:
+                fcntl.lockf(self._file, fcntl.LOCK_SH | fcntl.LOCK_NB, *SQLITE_SHARED)
+                return
+            except OSError:
+                # The run may be looking at this moment whether workers are left.
+                time.sleep(0.01)
+
+    def release(self) -> None:
+        """Another start need not wait: this worker will ask it for the blocks that it has."""
+        if self._file is not None:
+            os.close(self._file)
+            self._file = None
+
+
+def hold_run(folder: Path) -> None:
+    """Holds the lock of a run until this process has ended."""
+    RunLock(folder).hold()
+
+
+def join_run(tasks: Mapping[str, Task], folder: Path, name: str | None) -> None:
+    """The life of a worker that joins a run by its folder. It outlives the program that has started the run, until its block has ended."""
+    lock = RunLock(folder)
+
+    def note(is_searching: bool) -> None:
+        # On other machines, locks may be missing, or outlive the connection to the file system.
+        if is_searching:
+            lock.release()
+        elif (_read_json(str(folder / "holder.json")) or {}).get("host") == socket.gethostname():
+            lock.hold()
+
+    note(False)
+    do_blocks(tasks, None, name, str(folder), note)
 
 
 def end_with(wait: Callable[[], object]) -> None:

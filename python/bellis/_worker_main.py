@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 from typing import BinaryIO
 
-from ._worker import die_with_parent, do_blocks, lead_group, serve
+from ._worker import die_with_parent, join_run, lead_group, serve
 
 
 def assert_own(file: BinaryIO) -> None:
@@ -25,15 +25,18 @@ def assert_own(file: BinaryIO) -> None:
 
 
 def main() -> None:
+    joins = len(sys.argv) > 2
+    if not joins:
+        # Before anything of the user's: modules that are imported with the tasks may start programs, or never end.
+        lead_group()
+        die_with_parent(None)
     with open(sys.argv[1], "rb") as file:
         assert_own(file)
         sys.path[:0] = [path for path in pickle.load(file) if path not in sys.path]
         tasks = pickle.load(file)
-    if len(sys.argv) > 2:
-        do_blocks(tasks, None, os.environ.get("BELLIS_WORKER"), run=sys.argv[2])
+    if joins:
+        join_run(tasks, Path(sys.argv[2]), os.environ.get("BELLIS_WORKER"))
         return
-    lead_group()
-    die_with_parent(None)
     context, name, log = (os.environ.pop(f"BELLIS_{key}") for key in ("CONTEXT", "WORKER", "LOG"))
     # Whoever has started this process holds the other end of its standard input.
     serve(tasks, context, name, Path(log), Path(log).parent.parent, lambda: os.read(0, 1))

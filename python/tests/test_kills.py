@@ -267,6 +267,79 @@ class HeldLocks(unittest.TestCase):
             lock_alone(run.folder / "workers.lock")
 
 
+#: The first call is joined by a worker that takes its time over each block; further ones have workers of their own.
+JOINED = textwrap.dedent(
+    """
+    import os, subprocess, sys, time
+    import bellis
+
+    def write(block):
+        is_joined = "JOINED" in os.environ
+        with open("attempts", "a") as file:
+            file.write("joined\\n" if is_joined else "own\\n")
+        if is_joined:
+            time.sleep(4)
+            open(f"ended-{block.index}", "w").close()
+
+    task = bellis.Task("write", write, ((0,), (1,)), ((0,), (1,)), read_write_conflict=False)
+    if __name__ == "__main__":
+        if sys.argv[1] == "join":
+            with bellis.start(task, pool="none", name="write", progress="none") as run:
+                subprocess.Popen(run.command, shell=True, env={**os.environ, "JOINED": "1"})
+                run.result()
+        assert bellis.run(task, workers=1, name="write", progress="none")
+        print(open("attempts").read().split(), os.path.exists("ended-0"))
+    """
+)
+
+
+@unittest.skipUnless(sys.platform == "linux", "looks at /proc")
+class JoinedWorkers(unittest.TestCase):
+    """Workers that `run.command` has added, which outlive the program, and only its end."""
+
+    setUp = HeldLocks.setUp
+    end = HeldLocks.end
+
+    def start(self, kind: str) -> subprocess.Popen[bytes]:
+        (self.folder / "program.py").write_text(JOINED)
+        program = subprocess.Popen(
+            [sys.executable, "program.py", kind],
+            cwd=self.folder,
+            start_new_session=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+        self.addCleanup(program.stdout.close)
+        self.addCleanup(self.end, program)
+        return program
+
+    def begin(self) -> subprocess.Popen[bytes]:
+        program = self.start("join")
+        deadline = time.monotonic() + PATIENCE
+        while not (self.folder / "attempts").exists():
+            self.assertLess(time.monotonic(), deadline, "no block was begun")
+            self.assertIsNone(program.poll())
+            time.sleep(0.005)
+        return program
+
+    def output_of_next(self) -> str:
+        out, errors = self.start("own").communicate(timeout=PATIENCE)
+        return out.decode() + errors.decode()
+
+    def test_write_nothing_into_the_result_of_the_next_call(self) -> None:
+        self.begin().kill()
+        self.assertEqual(self.output_of_next(), "['joined', 'own'] True\n")
+
+    def test_keep_their_blocks_if_the_engine_is_killed_too(self) -> None:
+        program = self.begin()
+        # The record of who has which block is written meanwhile.
+        time.sleep(1)
+        engines = [pid for pid, command in processes_of(program.pid).items() if "bellis.js engine" in command]
+        for pid in (*engines, program.pid):
+            os.kill(pid, signal.SIGKILL)
+        self.assertEqual(self.output_of_next(), "['joined'] True\n")
+
+
 def lock_alone(path: Path) -> None:
     """Locks a file as the next start of a run does, for a moment. Raises OperationalError if a worker has locked it."""
     connection = sqlite3.connect(path, timeout=0, isolation_level=None)

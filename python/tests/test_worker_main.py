@@ -20,6 +20,13 @@ class Planted:
         return (open, (self.path, "w"))
 
 
+class Grouped(Planted):
+    """Notes in a file, when it is unpickled, whether its process leads a group."""
+
+    def __reduce__(self) -> Any:
+        return (exec, (f"import os\nwith open({self.path!r}, 'w') as file: file.write(str(os.getpgrp() == os.getpid()))",))
+
+
 @unittest.skipIf(os.name == "nt", "files have no owner and no mode there")
 class TasksOfAFile(unittest.TestCase):
     def setUp(self) -> None:
@@ -43,6 +50,14 @@ class TasksOfAFile(unittest.TestCase):
         self.file.chmod(0o600)
         self.run_worker()
         self.assertTrue(self.planted.exists())
+
+    def test_are_loaded_by_the_leader_of_a_group_so_that_what_they_start_ends_with_the_worker(self) -> None:
+        for more, leads in (([], True), (["no run"], False)):
+            self.file.write_bytes(pickle.dumps(Grouped(str(self.planted))))
+            command = [sys.executable, "-m", "bellis._worker_main", str(self.file), *more]
+            subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=60)
+            # Ctrl-C in a terminal is for a worker that was added by hand.
+            self.assertEqual(self.planted.read_text(), str(leads))
 
     @unittest.skipIf(os.name != "nt" and os.getuid() != 0, "only root can give files away")
     def test_are_not_run_if_the_file_belongs_to_another_user(self) -> None:
