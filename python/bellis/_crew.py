@@ -67,6 +67,7 @@ class ForkedChild:
             serve()
 
         self._spares_group = spares_group
+        keeper.prepare()
         self._process = multiprocessing.get_context("fork").Process(target=begin, name=f"bellis-{name}")
         self._process.start()
         assert self._process.pid is not None
@@ -121,6 +122,7 @@ class StartedChild:
     """A new interpreter, which gets the tasks from a file. It ends when the write end of its standard input is closed."""
 
     def __init__(self, tasks_file: Path, context: str, name: str, log: Path) -> None:
+        keeper.prepare()
         log.parent.mkdir(parents=True, exist_ok=True)
         with open(log, "ab") as output:
             self._process = subprocess.Popen(
@@ -174,12 +176,12 @@ class Crew:
         method = start_method or multiprocessing.get_start_method(allow_none=True) or multiprocessing.get_context().get_start_method()
         if method not in ("fork", "spawn", "forkserver"):
             raise ValueError(f"start_method {method!r}: expected 'fork', 'spawn' or 'forkserver'.")
-        self._is_forking = method == "fork"
+        self.is_forking = method == "fork"
         self._children: dict[str, tuple[Child, Path]] = {}
         self._never_started: list[str] = []
         self._file: Path | None = None
         # Now, and not when the first worker starts: what can't be pickled can't be run.
-        self._pickled = None if self._is_forking else pickle_tasks(tasks)
+        self._pickled = None if self.is_forking else pickle_tasks(tasks)
 
     def __len__(self) -> int:
         return len(self._children)
@@ -188,7 +190,7 @@ class Crew:
         log = logs / f"{worker}.log"
         name = f"{worker}:{session}"
         child: Child
-        if self._is_forking:
+        if self.is_forking:
             child = ForkedChild(self._tasks, context, name, log)
         else:
             child = StartedChild(self._tasks_file(logs.parent), context, name, log)

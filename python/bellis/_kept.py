@@ -6,8 +6,11 @@ import atexit
 import multiprocessing.spawn
 import os
 import subprocess
+import sys
 import threading
 from pathlib import Path
+
+from ._client import BellisError
 
 PROGRAM = Path(__file__).with_name("_keeper.py")
 
@@ -19,6 +22,11 @@ class Keeper:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._workers: set[int] = set()
+
+    def prepare(self) -> None:
+        """Before a worker starts, which would be kept by nobody if this failed. Raises BellisError."""
+        with self._lock:
+            self._send("")
 
     def keep(self, worker: int) -> None:
         """A worker has started, which leads a group of processes, or will soon."""
@@ -64,14 +72,25 @@ class Keeper:
         if self._process is not None and self._process.stdin is not None:
             self._process.stdin.close()
             self._process.wait()
-        self._process = subprocess.Popen(
-            # Without the user's packages, it starts in some milliseconds.
-            [os.fsdecode(multiprocessing.spawn.get_executable()), "-I", "-S", str(PROGRAM)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd="/",
-            bufsize=0,
+        self._process = None
+        reasons = []
+        for python in dict.fromkeys((multiprocessing.spawn.get_executable(), sys.executable)):
+            try:
+                self._process = subprocess.Popen(
+                    # Without the user's packages, it starts in some milliseconds.
+                    [os.fsdecode(python or ""), "-I", "-S", str(PROGRAM)],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.DEVNULL,
+                    stderr=subprocess.DEVNULL,
+                    cwd="/",
+                    bufsize=0,
+                )
+                return
+            except OSError as error:
+                reasons.append(f"{python!r}: {error.strerror}")
+        raise BellisError(
+            f"The process that ends the workers with this program can't be started ({'; '.join(reasons)}): name the Python to start with "
+            "multiprocessing.set_executable(), or use workers=0."
         )
 
     def after_fork(self) -> None:

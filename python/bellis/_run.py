@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import multiprocessing
 import multiprocessing.connection
 import os
 import queue
@@ -55,6 +56,15 @@ class CannotRun(BellisError):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code
+
+
+def assert_may_fork(crew: Crew | None, instead: str) -> None:
+    """Raises CannotRun in a process that multiprocessing lets have no children. instead: what works there."""
+    if crew is not None and crew.is_forking and multiprocessing.current_process().daemon:
+        raise CannotRun(
+            "NO_CHILDREN",
+            f"This process can't fork workers, since it is daemonic, as those of a multiprocessing.Pool are: {instead}.",
+        )
 
 
 def describe_task(task: Task, name: str | None, has_limits: bool = True) -> Message:
@@ -631,6 +641,7 @@ def _start(
         request["workerCommand"] = command
         files.append(Path(command[-1]))
     crew = Crew(by_id, start_method) if request["pool"] == "parent" and not is_here else None
+    assert_may_fork(crew, 'use workers=0, or start_method="spawn"')
     return Run(by_id, request, _Options(progress, crew, stops_at_failure=stops_at_failure, files=files))
 
 

@@ -17,7 +17,7 @@ from ._keeper import start_of
 PREFIX = "bellis-"
 #: In such a folder: which process made it, and whether it is kept for its logs.
 OWNER = "owner.json"
-#: How long the folder of a run that failed is kept after the end of its program.
+#: How long the folder of a run that failed is kept after a run has found that its program has ended.
 KEPT_SECONDS = 7 * 86_400
 
 
@@ -53,8 +53,21 @@ def remove_left() -> None:
         if not stat.S_ISDIR(found.st_mode) or (hasattr(os, "getuid") and found.st_uid != os.getuid()):
             continue
         owner = _read_json(str(folder / OWNER))
-        if owner and _has_ended(owner) and (not owner.get("isKept") or time.time() - found.st_mtime > KEPT_SECONDS):
+        if owner and _has_ended(owner) and not (owner.get("isKept") and _is_recent(folder, owner)):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_recent(folder: Path, owner: dict[str, Any]) -> bool:
+    """Whether it is not long ago that its program was found to have ended; from now on, if it was not until now."""
+    seen = owner.get("seenEnded")
+    if isinstance(seen, (int, float)):
+        return time.time() - seen <= KEPT_SECONDS
+    try:
+        (folder / OWNER).write_text(json.dumps({**owner, "seenEnded": time.time()}))
+    except OSError:
+        # The disk is full: the next run looks again.
+        pass
+    return True
 
 
 def _has_ended(owner: dict[str, Any]) -> bool:

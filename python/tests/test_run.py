@@ -6,6 +6,7 @@ import functools
 import io
 import json
 import multiprocessing
+import multiprocessing.spawn
 import os
 import shutil
 import signal
@@ -21,9 +22,17 @@ import unittest.mock
 from pathlib import Path
 
 import bellis
-from bellis import Roi
+from bellis import Roi, _kept
 
 TOTAL, BLOCK = ((0,), (8,)), ((0,), (1,))
+
+
+def run_in_pool(workers: int, method: str) -> str:
+    try:
+        task = bellis.Task("t", lambda block: None, ((0,), (2,)), ((0,), (1,)))
+        return str(bool(bellis.run(task, workers=workers, start_method=method, progress="none")))
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
 
 
 class InFolder(unittest.TestCase):
@@ -190,6 +199,32 @@ class Workers(InFolder):
         self.assertIsInstance(result.exception, ZeroDivisionError)
         with self.assertRaisesRegex(bellis.RunFailed, "t: setup failed: ZeroDivisionError"):
             result.raise_for_failures()
+
+    def test_need_no_executable_of_multiprocessing(self) -> None:
+        set_executable = multiprocessing.spawn.set_executable
+        self.addCleanup(set_executable, multiprocessing.spawn.get_executable())
+        self.addCleanup(_kept.keeper.close)
+        for wrong in ("/nowhere/python", None):
+            _kept.keeper.close()
+            set_executable(wrong)
+            self.assertTrue(bellis.run(self.task(lambda block: None), workers=1, start_method="fork", progress="none"))
+
+    def test_do_not_start_if_nobody_could_end_them(self) -> None:
+        _kept.keeper.close()
+        with unittest.mock.patch.object(_kept.subprocess, "Popen", side_effect=FileNotFoundError(2, "No such file or directory")):
+            with self.assertRaisesRegex(bellis.BellisError, r"can't be started \(.*No such file.*multiprocessing\.set_executable"):
+                _kept.keeper.prepare()
+        forked = lambda: [each.name for each in multiprocessing.active_children()]
+        broken = bellis.BellisError("broken")
+        with unittest.mock.patch.object(_kept.keeper, "prepare", side_effect=broken), self.assertRaisesRegex(bellis.BellisError, "broken"):
+            bellis.run(self.task(lambda block: None), workers=1, start_method="fork", progress="none")
+        self.assertEqual(forked(), [])
+
+    def test_are_refused_in_a_process_that_may_have_none_except_for_those_that_are_not_forked(self) -> None:
+        with multiprocessing.get_context("fork").Pool(1) as pool:
+            self.assertRegex(pool.apply(run_in_pool, (2, "fork")), r"CannotRun: .*can't fork workers.*workers=0, or start_method=\"spawn\"")
+            self.assertEqual(pool.apply(run_in_pool, (0, "fork")), "True")
+            self.assertEqual(pool.apply(run_in_pool, (1, "spawn")), "True")
 
     def test_that_die_are_replaced(self) -> None:
         def die_once(block: bellis.Block) -> None:
@@ -676,15 +711,19 @@ class Ends(InFolder):
         until(lambda: not any(map(is_running, self.pids())))
         self.assertEqual(len(left()), 1)
         with unittest.mock.patch.object(tempfile, "tempdir", str(temporary)):
-            # What a run that has failed leaves is there for a week after the end of its program.
+            # What a run that has failed leaves is there for a week after a run has found that its program has ended.
             failed = bellis.run(self.task(lambda block: 1 // 0), workers=1)
             self.assertEqual(left(), [failed.folder.parent.name])
             owner = failed.folder.parent / "owner.json"
-            for started, age, is_left in ((None, 8, True), ("1", 6, True), ("1", 8, False)):
-                if started is not None:
-                    owner.write_text(json.dumps({**json.loads(owner.read_text()), "processStart": started}))
-                past = time.time() - age * 86_400
-                os.utime(owner.parent, (past, past))
+            past = time.time() - 8 * 86_400
+            os.utime(owner.parent, (past, past))
+            for started, age, is_left in ((None, None, True), ("1", None, True), ("1", 6, True), ("1", 8, False)):
+                about = json.loads(owner.read_text())
+                about.update({} if started is None else {"processStart": started})
+                if age is not None:
+                    self.assertAlmostEqual(about["seenEnded"], time.time(), delta=7 * 86_400)
+                    about["seenEnded"] = time.time() - age * 86_400
+                owner.write_text(json.dumps(about))
                 self.assertTrue(bellis.run(self.task(lambda block: None), workers=0))
                 self.assertEqual(left(), [owner.parent.name] if is_left else [])
         self.assertTrue(stranger.exists())

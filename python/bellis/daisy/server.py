@@ -17,7 +17,7 @@ from .._client import Roi
 from .._crew import Crew, ForkedChild, describe_end
 from .._progress import Progress
 from .._result import Result
-from .._run import EVENTS, Checker, Run, _Options, _own_limit, describe_task, own_command
+from .._run import EVENTS, Checker, Run, _Options, _own_limit, assert_may_fork, describe_task, own_command
 from .._worker import TaskRunner, do_blocks, end_with, hold_run
 from .client import CLAIM
 from .context import Context
@@ -215,6 +215,7 @@ def run_pipeline(
     if host is not None:
         request["host"] = host
     crew = None if is_serial else _DaisyCrew(by_id, native)
+    assert_may_fork(crew, "use multiprocessing=False")
     show: Progress = "auto" if progress is True else progress or "none"
     run = Run(native, request, _Options(show, crew, _checker(by_id, trackings), _do, lambda run: _begin(run, ordered)))
     result: Result = run.do_blocks_here() if is_serial else run.follow()
