@@ -17,7 +17,7 @@ from typing import Any, Callable, Mapping, Protocol, Sequence
 from ._client import BellisError
 from ._kept import keeper
 from ._task import Function, Task
-from ._worker import die_with_parent, lead_group, serve
+from ._worker import die_with_parent, lead_group, prctl, serve
 
 #: How much of a log is shown for a worker that died.
 LAST_OUTPUT_BYTES = 2000
@@ -46,7 +46,8 @@ class Child(Protocol):
 
 class ForkedChild:
     def __init__(self, tasks: Mapping[str, Task], context: str, name: str, log: Path) -> None:
-        self._start(lambda: _serve_forked(tasks, context, name, log), name.partition(":")[0], spares_group=True)
+        serve_here = lambda: serve(tasks, context, name, log, log.parent.parent, await_parent)
+        self._start(serve_here, name.partition(":")[0], spares_group=True)
 
     @classmethod
     def of(cls, serve: Callable[[], object], name: str) -> ForkedChild:
@@ -68,6 +69,7 @@ class ForkedChild:
 
         self._spares_group = spares_group
         keeper.prepare()
+        prctl()
         self._process = multiprocessing.get_context("fork").Process(target=begin, name=f"bellis-{name}")
         self._process.start()
         assert self._process.pid is not None
@@ -111,11 +113,11 @@ def _forget_threads() -> None:
         getattr(dask, "pools", {}).clear()
 
 
-def _serve_forked(tasks: Mapping[str, Task], context: str, name: str, log: Path) -> None:
+def await_parent() -> None:
+    """In a forked process: waits until the process that has forked it has ended."""
     parent = multiprocessing.parent_process()
     assert parent is not None
-    sentinel = parent.sentinel
-    serve(tasks, context, name, log, log.parent.parent, lambda: multiprocessing.connection.wait([sentinel]))
+    multiprocessing.connection.wait([parent.sentinel])
 
 
 class StartedChild:

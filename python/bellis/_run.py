@@ -106,6 +106,16 @@ def _placement(task: Task) -> Message:
     return {"voxelSize": list(task.voxel_size or (1,) * axes), "offset": list(task.offset or (0,) * axes)}
 
 
+def _with_defaults(message: str, tasks: Mapping[str, Task]) -> str:
+    """An error of the engine, which does not know whether a task says its placement or has it by default."""
+    for task in tasks.values():
+        for what, given, default in (("voxel_size", task.voxel_size, 1), ("offset", task.offset, 0)):
+            if given is None and message.startswith(f'Task "{task.id}": {what} ('):
+                other = "offset" if what == "voxel_size" else "voxel_size"
+                return f"{message} The task gives only {other}, and {what} is {default} on every axis then; without both, those of the array count."
+    return message
+
+
 def _wire(roi: Roi) -> Message:
     return {"offset": list(roi.offset), "shape": list(roi.shape)}
 
@@ -329,7 +339,7 @@ class Run:
         elif kind == "result":
             self._finish(message)
         elif kind == "error":
-            self._end(CannotRun(message["error"]["code"], in_python(message["error"]["message"])))
+            self._end(CannotRun(message["error"]["code"], _with_defaults(in_python(message["error"]["message"]), self._tasks)))
 
     def _finish(self, message: Message) -> None:
         folder = None if message["folder"] is None else Path(message["folder"])
@@ -595,6 +605,8 @@ def _start(
     if not tasks:
         raise TypeError("There is no task to run: pass tasks of @bellis.task or bellis.Task.")
     one_of(pool, "pool", ("process", "none", *_BATCH_SYSTEMS))
+    if pool == "none" and isinstance(workers, (tuple, list)):
+        raise ValueError(f'workers is {workers!r}, but with pool="none" no workers are started; leave it out.')
     submitted = {"slurm": slurm, "sge": sge, "pbs": pbs, "lsf": lsf}
     for what, text in {"name": name, "record": record, "host": host, **submitted}.items():
         if text is not None and not isinstance(text, str):

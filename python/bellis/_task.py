@@ -219,7 +219,8 @@ class Task:
     writes: arrays that blocks write; refused if two blocks that may run together share a chunk, or if the metadata of an array say
         another voxel size or offset than the task.
     voxel_size, offset: of the arrays, for `block.to_slices()`: world units per voxel, and the position of the first voxel.
-        What blocks write must be whole voxels. Default: those of the first array of `writes`, otherwise 1 and 0.
+        What blocks write must be whole voxels. Default: those of the first array of `writes`, otherwise 1 and 0, as for one
+        of the two if only the other is given.
     config: passed on as `block.config`; plain values that JSON has.
     mask: where there is something to do: a volume of any resolution, as a path or an array, in the place that its metadata say. Blocks that
         write nothing where it is not 0 are not run: they count as completed, and as `masked`. Default: that of the run.

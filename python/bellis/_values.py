@@ -139,7 +139,8 @@ def _flat(value: Any, rank: int) -> list[Any]:
 
 def written_paths(value: Writable | Iterable[Writable], what: str) -> tuple[str, ...]:
     """The paths of arrays that blocks write. Raises TypeError or ValueError for arrays without a path."""
-    is_one = isinstance(value, (str, os.PathLike)) or isinstance(value, StoredArray)
+    # By the type first: an array of a closed file can't be asked for its shape.
+    is_one = isinstance(value, (str, os.PathLike)) or _finder_of(value) is not None or isinstance(value, StoredArray)
     each: Iterable[Any] = [value] if is_one else value  # type: ignore[assignment]
     if not hasattr(each, "__iter__"):
         raise TypeError(f"{what}: expected paths or arrays, got {value!r}.")
@@ -156,14 +157,21 @@ def path_of_array(array: Any, what: str) -> str:
         if not path:
             raise ValueError(f"{what}: expected the path of an array, got ''.")
         return path
-    # By the name of its type: none of the libraries has to be there.
-    for kind in type(array).__mro__:
-        for package, name, find in _FINDERS:
-            if f"{kind.__module__}.".startswith(f"{package}.") and kind.__qualname__ == name:
-                return find(array, what)
+    find = _finder_of(array)
+    if find is not None:
+        return find(array, what)
     if isinstance(array, StoredArray):
         raise _unnamed(array, what, "is not stored in a file")
     raise TypeError(f"{what}: expected the path of an array, or the array as a library has opened it, got {array!r}.")
+
+
+def _finder_of(array: object) -> Callable[[Any, str], str] | None:
+    """What finds the path of an array of a library, by the name of its type: none of the libraries has to be there."""
+    for kind in type(array).__mro__:
+        for package, name, find in _FINDERS:
+            if f"{kind.__module__}.".startswith(f"{package}.") and kind.__qualname__ == name:
+                return find
+    return None
 
 
 def _unnamed(array: object, what: str, why: str) -> ValueError:
@@ -209,6 +217,8 @@ def _path_of_tensorstore(array: Any, what: str) -> str:
 
 
 def _path_of_h5py(array: Any, what: str) -> str:
+    if not array:
+        raise _unnamed(array, what, "is of a file that is closed")
     file = array.file
     if file.driver not in ("sec2", "stdio", "core") or (file.driver == "core" and not os.path.exists(file.filename)):
         raise _unnamed(array, what, "is in no file of this machine's")

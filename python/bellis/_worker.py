@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import socket
@@ -130,20 +131,30 @@ def lead_group() -> None:
         os.setpgid(0, 0)
 
 
+@functools.cache
+def prctl() -> Callable[..., object] | None:
+    """The call of Linux, if there is one. Before a process is forked, which would load the library anew otherwise."""
+    if sys.platform != "linux":
+        return None
+    try:
+        import ctypes
+
+        found: Callable[..., object] = ctypes.CDLL(None).prctl
+        return found
+    except (ImportError, OSError, AttributeError):
+        return None
+
+
 def die_with_parent(parent: int | None) -> None:
     """Has the system kill this process when the thread that has started it ends, where it can: on Linux. That thread follows the run, and
     ends its workers before it ends itself.
 
     parent: the process that has started this one, if that has to be the parent of this one still.
     """
-    if sys.platform != "linux":
+    call = prctl()
+    if call is None:
         return
-    try:
-        import ctypes
-
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    except (ImportError, OSError, AttributeError):
-        return
+    call(PR_SET_PDEATHSIG, signal.SIGKILL)
     if parent is not None and os.getppid() != parent:
         # It ended before.
         os._exit(1)

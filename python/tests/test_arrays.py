@@ -74,8 +74,8 @@ class Arrays(unittest.TestCase):
         total, block = ((80, 0), (160, 24)), ((0, 0), (80, 24))
         for options, text in (
             ({**own, "voxel_size": (80, 8)}, r"voxel_size \(80, 8\) nm: expected \(40, 4\) nm, as the metadata of .*correct the metadata"),
-            ({"voxel_size": (40, 4)}, r"offset \(0, 0\) nm: expected \(80, 0\) nm, as the metadata"),
-            ({"offset": (80, 0)}, r"voxel_size \(1, 1\) nm: expected \(40, 4\) nm"),
+            ({"voxel_size": (40, 4)}, r"offset \(0, 0\) nm: expected \(80, 0\) nm, as the metadata.* gives only voxel_size, and offset is 0 on"),
+            ({"offset": (80, 0)}, r"voxel_size \(1, 1\) nm: expected \(40, 4\) nm.* gives only offset, and voxel_size is 1 on"),
         ):
             wrong = bellis.Task("t", self.fail, total, block, read_write_conflict=False, writes=[self.raw], **options)
             with self.assertRaisesRegex(bellis.CannotRun, text):

@@ -22,7 +22,7 @@ import unittest.mock
 from pathlib import Path
 
 import bellis
-from bellis import Roi, _kept
+from bellis import Roi, _crew, _kept, _worker
 
 TOTAL, BLOCK = ((0,), (8,)), ((0,), (1,))
 
@@ -161,6 +161,8 @@ class Workers(InFolder):
         ):
             with self.assertRaisesRegex(kind, text):
                 bellis.run(task, workers=workers)
+        with self.assertRaisesRegex(ValueError, r'workers is \(1, 2\), but with pool="none" no workers are started; leave it out'):
+            bellis.start(task, workers=(1, 2), pool="none")
 
     def test_are_set_up_once_each(self) -> None:
         def set_up(config, resources):
@@ -199,6 +201,16 @@ class Workers(InFolder):
         self.assertIsInstance(result.exception, ZeroDivisionError)
         with self.assertRaisesRegex(bellis.RunFailed, "t: setup failed: ZeroDivisionError"):
             result.raise_for_failures()
+
+    @unittest.skipUnless(sys.platform == "linux", "no other system ends processes with their parents")
+    def test_load_no_library_of_the_system_each(self) -> None:
+        with unittest.mock.patch.dict(sys.modules):
+            sys.modules.pop("ctypes", None)
+            _worker.prctl.cache_clear()
+            forked = _crew.ForkedChild.of(lambda: None, "t")
+            until(lambda: forked.reason() is not None)
+            # This process has, so that those that are forked have it.
+            self.assertIn("ctypes", sys.modules)
 
     def test_need_no_executable_of_multiprocessing(self) -> None:
         set_executable = multiprocessing.spawn.set_executable

@@ -201,6 +201,9 @@ class Written(unittest.TestCase):
             dataset = file.create_dataset("volumes/raw", shape=(4, 4), chunks=(2, 4), dtype="uint8")
             dataset[:] = 1
             self.assert_checked(dataset, self.path("a.h5/volumes/raw"))
+        for writes in (dataset, [dataset]):
+            with self.assertRaisesRegex(ValueError, "writes: the h5py.Dataset is of a file that is closed; give the path of the array"):
+                task(writes=writes)
 
     def test_are_refused_if_no_path_names_them(self) -> None:
         memory = zarr.create_array({}, shape=(4,), chunks=(2,), dtype="uint8")

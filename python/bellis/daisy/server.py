@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
-import multiprocessing
-import multiprocessing.connection
 import os
 import signal
 from pathlib import Path
@@ -14,7 +12,7 @@ from urllib.parse import urlsplit
 
 from .. import _task
 from .._client import Roi
-from .._crew import Crew, ForkedChild, describe_end
+from .._crew import Crew, ForkedChild, await_parent, describe_end
 from .._progress import Progress
 from .._result import Result
 from .._run import EVENTS, Checker, Run, _Options, _own_limit, assert_may_fork, describe_task, own_command
@@ -97,7 +95,7 @@ class _DaisyCrew(Crew):
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             if base is not None:
                 redirect_stdouterr(base)
-            _end_with_parent()
+            end_with(await_parent)
             hold_run(logs.parent)
             if not task.is_worker:
                 do_blocks(native, context, name)
@@ -121,13 +119,6 @@ def _keyword_only(function: Any) -> list[str]:
         return inspect.getfullargspec(function).kwonlyargs
     except TypeError:
         return []
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-    sentinel = parent.sentinel
-    end_with(lambda: multiprocessing.connection.wait([sentinel]))
 
 
 @overload
