@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import hashlib
 import multiprocessing
@@ -43,6 +44,9 @@ _BATCH_SYSTEMS = ("slurm", "sge", "pbs", "lsf")
 LOOK_SECONDS = 0.1
 #: Seconds that the engine has to end a run after the second Ctrl-C.
 LAST_SECONDS = 5.0
+
+#: How often the engine has a failed block tried again if nothing is said.
+MAX_RETRIES = 2
 
 #: Answers which of the blocks are done already: called with the task's id, the numbers and the (read, write) Rois.
 Checker = Callable[[str, Sequence[int], Sequence[tuple[Roi, Roi]]], list[bool]]
@@ -137,6 +141,9 @@ class Run:
         self._result: Result | None = None
         self._failure: BaseException | None = None
         self._exceptions = _Exceptions()
+        self._max_retries: int = request.get("maxRetries", MAX_RETRIES)
+        #: How many attempts at each block have failed in this thread, where the first failure ends the run.
+        self._failures: collections.Counter[tuple[str, int]] = collections.Counter()
         self._setup_failure: tuple[str, Exception] | None = None
         self._is_listening = threading.Event()
         self._is_over = threading.Event()
@@ -224,11 +231,14 @@ class Run:
         try:
             while (name := self._own_names.get()) is not None:
                 worker = _Worker(self.context, None, name)
-                worker.on_interrupt = _announce_end
+                interrupted = threading.Event()
+                worker.on_interrupt = lambda: _announce_end(interrupted)
                 self._do_all(runner, worker)
                 self._setup_failure = runner.setup_failure
                 if worker.left_early:
                     self.stop()
+                    if not interrupted.is_set() and runner.setup_failure is None:
+                        print("SIGTERM has ended the run, after the running block.", file=sys.stderr, flush=True)
                 self._note_left(name)
         except BaseException:
             self.stop(now=True)
@@ -249,6 +259,19 @@ class Run:
                 block.skip()
             else:
                 self._options.do(runner, block)
+                if self._ends_run(block):
+                    # The engine would say so only after further blocks.
+                    worker.drain()
+                    self.stop()
+
+    def _ends_run(self, block: Block) -> bool:
+        """Whether the run is to end now, since a block has failed for good."""
+        error, retries = block._error, self._tasks[block.task_id].max_retries
+        # Other failures, such as a full disk, may count for no attempt.
+        if not self._options.stops_at_failure or error is None or error["code"] != "BLOCK_FAILED":
+            return False
+        self._failures[block.task_id, block.index] += 1
+        return self._failures[block.task_id, block.index] > (self._max_retries if retries is None else retries)
 
     def _note_left(self, name: str) -> None:
         """Tells the engine that this process does no more blocks under a name."""
@@ -376,8 +399,10 @@ class Run:
         self._own_names.put(None)
 
 
-def _announce_end() -> None:
+def _announce_end(interrupted: threading.Event | None = None) -> None:
     """Ctrl-C was pressed for the first time."""
+    if interrupted is not None:
+        interrupted.set()
     print("Stopping when the running blocks have ended; Ctrl-C again ends them, too.", file=sys.stderr, flush=True)
 
 

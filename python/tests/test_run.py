@@ -353,7 +353,20 @@ class Blocks(InFolder):
             for error in (failed, failed.__cause__):
                 innermost = list(traceback.walk_tb(error.__traceback__))[-1][0]
                 self.assertEqual(innermost.f_locals["neuron"], str(failed.__cause__))
-        self.assertLess(len(tried), 5000, "blocks were tried after the first failure")
+        self.assertEqual(tried.count(tried[-1]), 2)
+        self.assertFalse([index for index in tried[:-1] if index != tried[-1] and tried.count(index) > 1], "blocks were tried after the first failure")
+
+        done = []
+        def fail_one(block: bellis.Block) -> None:
+            done.append(block.index)
+            if block.index == 3:
+                block.fail("three")
+
+        for retries in (0, None):
+            done.clear()
+            with self.assertRaisesRegex(bellis.RunFailed, "three"):
+                bellis.run(self.task(fail_one, max_retries=retries), workers=0, raise_on_failure=True)
+            self.assertEqual((done[-1], done.count(3)), (3, 1 if retries == 0 else 3))
 
         result = bellis.run(self.task(fail), workers=0)
         self.assertEqual(result["t"].failed, 8)
@@ -690,6 +703,18 @@ class Ends(InFolder):
         self.assertIn("Stopping when the running blocks have ended; Ctrl-C again ends them, too.", shown.getvalue())
         self.assertTrue(result.interrupted)
         self.assertEqual(result["t"].failed, 0)
+        self.assertLess(result["t"].completed, 8)
+
+    def test_sigterm_ends_a_run_in_the_calling_thread_after_its_block_but_not_the_program(self) -> None:
+        def end(block: bellis.Block) -> None:
+            if block.index == 2:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+        with contextlib.redirect_stderr(io.StringIO()) as shown:
+            result = bellis.run(self.task(end), workers=0)
+        self.assertIn("SIGTERM has ended the run, after the running block.", shown.getvalue())
+        self.assertNotIn("Ctrl-C", shown.getvalue())
+        self.assertTrue(result.interrupted)
         self.assertLess(result["t"].completed, 8)
 
     def test_ctrl_c_twice_ends_running_blocks(self) -> None:
