@@ -116,7 +116,10 @@ def _with_defaults(message: str, tasks: Mapping[str, Task]) -> str:
         for what, given, default in (("voxel_size", task.voxel_size, 1), ("offset", task.offset, 0)):
             if given is None and message.startswith(f'Task "{task.id}": {what} ('):
                 other = "offset" if what == "voxel_size" else "voxel_size"
-                return f"{message} The task gives only {other}, and {what} is {default} on every axis then; without both, those of the array count."
+                return (
+                    f"{message} The task gives only {other}, and {what} is {default} on every axis then; without both, those of the array "
+                    "count."
+                )
     return message
 
 
