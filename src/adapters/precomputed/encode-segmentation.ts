@@ -40,7 +40,7 @@ export function encodeCompressedSegmentation(
   labelWords: 1 | 2,
 ): Uint8Array {
   const isAligned = data.byteOffset % 4 === 0
-  const { buffer, byteOffset } = isAligned ? data : data.slice()
+  const { buffer, byteOffset } = isAligned ? data : new Uint8Array(data)
   // Signed: the engine keeps these as machine words.
   const words = new Int32Array(buffer, byteOffset, data.byteLength / 4)
   const perChannel = words.length / channels

@@ -51,7 +51,8 @@ export function countSetBits(bitmap: Uint8Array, length: number): number {
 
 /** The bits of a bitmap that are not set in another one. */
 export function withoutBits(bits: Uint8Array, others: Uint8Array | undefined): Uint8Array {
-  const left = bits.slice()
+  // The slice of a Buffer would share its memory.
+  const left = new Uint8Array(bits)
   const length = Math.min(left.length, others?.length ?? 0)
   for (let at = 0; at < length; at++) left[at]! &= ~others![at]!
   return left
@@ -59,7 +60,7 @@ export function withoutBits(bits: Uint8Array, others: Uint8Array | undefined): U
 
 /** The bits that are set in one of two bitmaps, as many as the first one has. */
 export function unitedBits(bits: Uint8Array, others: Uint8Array | undefined): Uint8Array {
-  const united = bits.slice()
+  const united = new Uint8Array(bits)
   const length = Math.min(united.length, others?.length ?? 0)
   for (let at = 0; at < length; at++) united[at]! |= others![at]!
   return united
