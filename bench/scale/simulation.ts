@@ -13,18 +13,13 @@ import { planPipeline } from '../../src/runtime/tasks/plan-pipeline.ts'
 import { logNormal, randomNumbers } from './random.ts'
 import { SimulatedTime } from './simulated-time.ts'
 import { type Node, SimulatedWorker, type World } from './simulated-worker.ts'
+import { planVolume } from './volume-plan.ts'
 
-/** A volume of side³ blocks, none of which may run beside a neighbour. */
 const volumeTask = defineTask({
   name: 'volume',
   module: import.meta.url,
   config: z.object({ side: z.number() }),
-  plan: ({ side }) => ({
-    totalRoi: { offset: [0, 0, 0], shape: [side * 64, side * 64, side * 64] },
-    readRoi: { offset: [-8, -8, -8], shape: [80, 80, 80] },
-    writeRoi: { offset: [0, 0, 0], shape: [64, 64, 64] },
-    fit: 'shrink',
-  }),
+  plan: planVolume,
   setup: async () => async () => {},
 })
 

@@ -28,7 +28,7 @@ export interface ObjectProtocol<Held extends Expiring = Expiring> {
   sign(request: ObjectRequest, credentials: Held | undefined): SignedRequest
   /** @param text the body of an error */
   errorIn(status: number, headers: Headers, text: string): SaidError
-  /** Changes how requests are signed, if an answer says how it is right. @returns whether it has */
+  /** Takes over what an answer says of how requests have to be signed. @returns whether it said anything */
   mend?(answer: ObjectAnswer): boolean
 }
 
