@@ -4,6 +4,7 @@ import { assertKey, encodeQuery, encodeStrictly, showObjectAddress } from '../ob
 import type { ObjectRequest } from '../objects/object-request.ts'
 import type { ObjectProtocol, SignedRequest } from '../objects/object-service.ts'
 import type { ErrorKind, SaidError } from '../objects/said-error.ts'
+import { ServiceClock } from '../objects/service-clock.ts'
 import { textOf } from '../objects/xml.ts'
 import type { AzureSettings } from './azure-settings.ts'
 import type { AzureCredentials } from './credentials/azure-credentials.ts'
@@ -40,7 +41,7 @@ export class AzureProtocol implements ObjectProtocol<AzureCredentials> {
     'set AZURE_STORAGE_CONNECTION_STRING, AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN, or run "az login"'
   readonly #settings: AzureSettings
   readonly #container: string
-  #clockOffsetMs = 0
+  readonly #clock = new ServiceClock(CLOCK_MS)
 
   /** @param bucket `account/container` */
   constructor(bucket: string, settings: AzureSettings) {
@@ -65,7 +66,7 @@ export class AzureProtocol implements ObjectProtocol<AzureCredentials> {
     const url = new URL(`${endpoint}/${encodeStrictly(this.#container)}${path}${encodeQuery(query)}`)
     const all: Record<string, string> = {
       ...headers,
-      'x-ms-date': new Date(Date.now() + this.#clockOffsetMs).toUTCString(),
+      'x-ms-date': this.#clock.date.toUTCString(),
       'x-ms-version': VERSION,
     }
     if (held === undefined) return { url, headers: all }
@@ -90,10 +91,6 @@ export class AzureProtocol implements ObjectProtocol<AzureCredentials> {
   }
 
   mend({ code, headers }: ObjectAnswer): boolean {
-    if (code !== 'AuthenticationFailed') return false
-    const offset = Date.parse(headers.get('date') ?? '') - Date.now()
-    const isNew = Number.isFinite(offset) && Math.abs(offset - this.#clockOffsetMs) > CLOCK_MS
-    if (isNew) this.#clockOffsetMs = offset
-    return isNew
+    return code === 'AuthenticationFailed' && this.#clock.follow(headers)
   }
 }

@@ -3,6 +3,7 @@ import { showObjectAddress } from '../objects/object-address.ts'
 import type { ObjectRequest } from '../objects/object-request.ts'
 import type { ObjectProtocol, SignedRequest } from '../objects/object-service.ts'
 import type { ErrorKind, SaidError } from '../objects/said-error.ts'
+import { ServiceClock } from '../objects/service-clock.ts'
 import { textOf } from '../objects/xml.ts'
 import type { Credentials } from './credentials/credentials.ts'
 import { webAddressOf } from './s3-address.ts'
@@ -49,7 +50,7 @@ export class S3Protocol implements ObjectProtocol<Credentials> {
   readonly credentialSettings = 'set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE'
   readonly #settings: S3Settings
   #region: string
-  #clockOffsetMs = 0
+  readonly #clock = new ServiceClock(60_000)
 
   constructor(bucket: string, settings: S3Settings) {
     this.bucket = bucket
@@ -68,7 +69,7 @@ export class S3Protocol implements ObjectProtocol<Credentials> {
     const region = this.#region
     const url = webAddressOf({ ...this.#settings, region }, { bucket: this.bucket, key }, query)
     if (credentials === undefined) return { url, headers }
-    const scope = { region, service: 's3', date: new Date(Date.now() + this.#clockOffsetMs) }
+    const scope = { region, service: 's3', date: this.#clock.date }
     return { url, headers: signedHeaders({ method, url, headers, body }, credentials, scope) }
   }
 
@@ -77,12 +78,7 @@ export class S3Protocol implements ObjectProtocol<Credentials> {
   }
 
   mend({ code, headers }: ObjectAnswer): boolean {
-    if (code === 'RequestTimeTooSkewed') {
-      const offset = Date.parse(headers.get('date') ?? '') - Date.now()
-      const isNew = Number.isFinite(offset) && Math.abs(offset - this.#clockOffsetMs) > 60_000
-      if (isNew) this.#clockOffsetMs = offset
-      return isNew
-    }
+    if (code === 'RequestTimeTooSkewed') return this.#clock.follow(headers)
     const region = headers.get('x-amz-bucket-region')
     if (region === null || region === this.#region || !/^[\w-]+$/.test(region)) return false
     this.#region = region
