@@ -3,7 +3,7 @@ import { bearerHeaders } from '../objects/credentials/bearer-token.ts'
 import { assertKey, encodeQuery, encodeStrictly, showObjectAddress } from '../objects/object-address.ts'
 import type { ObjectRequest } from '../objects/object-request.ts'
 import type { ObjectProtocol, SignedRequest } from '../objects/object-service.ts'
-import type { ErrorKind, SaidError } from '../objects/said-error.ts'
+import { type ErrorCodes, kindOfError, type SaidError } from '../objects/said-error.ts'
 import { ServiceClock } from '../objects/service-clock.ts'
 import { textOf } from '../objects/xml.ts'
 import type { AzureSettings } from './azure-settings.ts'
@@ -16,7 +16,7 @@ const VERSION = '2021-12-02'
 const CLOCK_MS = 5 * 60_000
 
 /** What the codes of answers mean. */
-const KINDS: readonly (readonly [ErrorKind, RegExp])[] = [
+const KINDS: ErrorCodes = [
   ['missing', /^(BlobNotFound|ResourceNotFound)$/],
   ['no bucket', /^(ContainerNotFound|InvalidResourceName)$/],
   ['forbidden', /^AuthorizationPermissionMismatch$/],
@@ -87,7 +87,7 @@ export class AzureProtocol implements ObjectProtocol<AzureCredentials> {
     // Signatures of others are valid for a time.
     if (code === 'AuthenticationFailed' && /time frame|expired/i.test(said))
       return { code, message: said, kind: 'expired' }
-    return { code, message: said, kind: KINDS.find(([, codes]) => codes.test(code))?.[0] }
+    return { code, message: said, kind: kindOfError(KINDS, code) }
   }
 
   mend({ code, headers }: ObjectAnswer): boolean {

@@ -2,11 +2,11 @@ import { type BearerToken, bearerHeaders } from '../objects/credentials/bearer-t
 import { assertKey, encodeQuery, encodeStrictly, showObjectAddress } from '../objects/object-address.ts'
 import type { ObjectRequest } from '../objects/object-request.ts'
 import type { ObjectProtocol, SignedRequest } from '../objects/object-service.ts'
-import type { ErrorKind, SaidError } from '../objects/said-error.ts'
+import { type ErrorCodes, kindOfError, type SaidError } from '../objects/said-error.ts'
 import type { GsSettings } from './gs-settings.ts'
 
 /** What the reasons of errors mean. */
-const KINDS: readonly (readonly [ErrorKind, RegExp])[] = [
+const KINDS: ErrorCodes = [
   ['missing', /^notFound$/],
   ['forbidden', /^(forbidden|insufficientPermissions|required)$/],
   ['expired', /^(authError|expired)$/],
@@ -56,7 +56,7 @@ export class GsProtocol implements ObjectProtocol<BearerToken> {
 
   errorIn(status: number, headers: Headers, text: string): SaidError {
     const { code, message } = errorInJson(text)
-    const kind = KINDS.find(([, reasons]) => reasons.test(code))?.[0]
+    const kind = kindOfError(KINDS, code)
     if (/bucket does not exist/i.test(message)) return { code, message, kind: 'no bucket' }
     if (kind !== undefined) return { code, message, kind }
     // Errors of downloads are plain text.

@@ -20,3 +20,10 @@ export interface SaidError {
   /** Absent for what only the status tells. */
   readonly kind?: ErrorKind | undefined
 }
+
+/** What the codes of a service mean. */
+export type ErrorCodes = readonly (readonly [ErrorKind, RegExp])[]
+
+/** @returns undefined for a code that has no meaning of its own */
+export const kindOfError = (codes: ErrorCodes, code: string): ErrorKind | undefined =>
+  codes.find(([, pattern]) => pattern.test(code))?.[0]

@@ -2,7 +2,7 @@ import type { ObjectAnswer } from '../objects/answer.ts'
 import { showObjectAddress } from '../objects/object-address.ts'
 import type { ObjectRequest } from '../objects/object-request.ts'
 import type { ObjectProtocol, SignedRequest } from '../objects/object-service.ts'
-import type { ErrorKind, SaidError } from '../objects/said-error.ts'
+import { type ErrorCodes, kindOfError, type SaidError } from '../objects/said-error.ts'
 import { ServiceClock } from '../objects/service-clock.ts'
 import { textOf } from '../objects/xml.ts'
 import type { Credentials } from './credentials/credentials.ts'
@@ -13,7 +13,7 @@ import { signedHeaders } from './signature.ts'
 const EMPTY = new Uint8Array(0)
 
 /** What the codes of answers mean. */
-const KINDS: readonly (readonly [ErrorKind, RegExp])[] = [
+const KINDS: ErrorCodes = [
   ['missing', /^NoSuch(Key|Version|Upload)$/],
   ['no bucket', /^(NoSuchBucket|InvalidBucketName)$/],
   ['forbidden', /^AccessDenied$/],
@@ -36,7 +36,7 @@ const KINDS: readonly (readonly [ErrorKind, RegExp])[] = [
 /** What S3's XML says in an error. */
 export function errorInXml(text: string): SaidError {
   const code = textOf(text, 'Code') ?? ''
-  const kind = KINDS.find(([, codes]) => codes.test(code))?.[0]
+  const kind = kindOfError(KINDS, code)
   return { code, message: textOf(text, 'Message') ?? '', kind }
 }
 
