@@ -32,6 +32,7 @@ import signal
 import socket
 import ssl
 import sys
+import textwrap
 import threading
 import time
 import traceback
@@ -307,7 +308,7 @@ class Block:
         stack = "".join(traceback.format_exception(type(error), error, error.__traceback__))
         self._set_error(text, stack)
         # The log of the worker, which the failure names.
-        print(f"block {self.task_id}/{self.index} failed:\n{stack}", end="", file=sys.stderr, flush=True)
+        print(f"block {self.task_id}/{self.index} failed:\n{textwrap.indent(stack, '  ')}", end="", file=sys.stderr, flush=True)
         # Every other block would fail, too: this code stops the run, which can continue later.
         if isinstance(error, OSError) and error.errno in _DISK_FULL and self._error is not None:
             self._error["code"] = "DISK_FULL"

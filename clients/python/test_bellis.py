@@ -452,7 +452,7 @@ class Link(unittest.TestCase):
                 with block:
                     1 // 0
         coordinator.thread.join(10)
-        self.assertIn("block t/0 failed:\nTraceback", log.getvalue())
+        self.assertIn("block t/0 failed:\n  Traceback", log.getvalue())
         self.assertIn("    1 // 0\n", log.getvalue())
 
     def test_returns_its_block_at_the_end_of_a_program_that_has_not_left_the_loop(self):

@@ -106,11 +106,19 @@ export interface WireError {
 /** The message of any thrown value. */
 export const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error))
 
+/** What an error says: its class, unless it is a plain `Error` or one of Bellis, and its message. */
+export function saidBy(error: unknown): string {
+  if (!(error instanceof Error) || error instanceof BlockwiseError) return messageOf(error)
+  const { name, message } = error
+  if (message === '') return name
+  return name === 'Error' || message.startsWith(name) ? message : `${name}: ${message}`
+}
+
 /** Any thrown value as a {@link WireError}, without queries of web addresses; a value without a Bellis code gets `code`. */
 export function toWireError(error: unknown, code: ErrorCode = 'BLOCK_FAILED'): WireError {
   if (error instanceof Error) {
     const own = error instanceof BlockwiseError ? error.code : code
-    const message = hideQueries(error.message === '' ? error.name : error.message)
+    const message = hideQueries(saidBy(error))
     return error.stack === undefined ? { code: own, message } : { code: own, message, stack: hideQueries(error.stack) }
   }
   return { code, message: hideQueries(`a value that is not an Error was thrown: ${String(error)}`) }

@@ -8,7 +8,7 @@ import type { ConfigSchema, ProcessBlock, SetupContext, TaskBlock, TaskOptions }
 import { callerOf } from '../runtime/tasks/user-calls.ts'
 import { currentLease } from '../runtime/worker/running-block.ts'
 import { arraysOfRun } from '../runtime/worker/setup-arrays.ts'
-import { AHEAD, type Ahead, RETURNED } from '../runtime/worker/worker-options.ts'
+import { AHEAD, type Ahead, NOTED, RETURNED } from '../runtime/worker/worker-options.ts'
 import { forgetProgramMemory, noteProgramMemory } from './workers/peak-memory.ts'
 import { visibleDevices } from './workers/visible-devices.ts'
 
@@ -84,7 +84,8 @@ async function setUpProgram(
         return
       case 'failed': {
         const { code, message, stack } = outcome.error
-        throw Object.assign(new BlockError(code, message), stack === undefined ? {} : { stack })
+        // A client that sends a stack has printed it, too.
+        throw Object.assign(new BlockError(code, message), stack === undefined ? {} : { stack, [NOTED]: true })
       }
       case 'returned':
         // It was given with others, of which one took long: no attempt was made.

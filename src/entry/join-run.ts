@@ -12,7 +12,7 @@ import { arrayStore, writeFor } from './arrays.ts'
 import { breathe, systemClock } from './clock.ts'
 import { contextReader } from './run-folder/run-context.ts'
 import { absolutePath, runsHome } from './run-folder/run-place.ts'
-import { runNetworkWorker } from './workers/network-worker.ts'
+import { printFailure, runNetworkWorker } from './workers/network-worker.ts'
 import { ownPeakMemory } from './workers/peak-memory.ts'
 
 /** How long a block may continue after the worker that started this program has ended: nobody would receive its outcome. */
@@ -109,6 +109,7 @@ async function serveStdio(loop: BlockLoop<unknown>, drain: AbortSignal): Promise
     connect: async () => channel,
     rois: true,
     loadTask: loop.loadTask,
+    onBlockFailed: printFailure,
     clock: systemClock,
     breathe,
     pid: process.pid,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readdirSync, writeFileSync } from 'node:fs'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { bellis, type RunningCommand, temporaryFolder } from '../support/command-line.ts'
@@ -203,7 +203,13 @@ describe('a block that misbehaves', {
     [
       'it throws',
       "if (at) throw new TypeError('no such label')",
-      /no such label \(\/.*task\.ts:10\)/,
+      /: TypeError: no such label \(\/.*task\.ts:10\)/,
+      ['process', 'thread', 'inline'],
+    ],
+    [
+      'a function of Bellis refuses its call',
+      'if (at) roi([0], [0.5])',
+      /: [^:]*0\.5[^:]*\(\/.*task\.ts:10\)/,
       ['process', 'thread', 'inline'],
     ],
     [
@@ -267,6 +273,25 @@ describe('a block that misbehaves', {
         assert.deepEqual(more, [])
       })
     }
+  }
+
+  for (const pool of ['process', 'thread']) {
+    it(`the log that is named has the stack of each attempt, but no report of a worker that dies later (pool ${pool})`, async () => {
+      using folder = temporaryFolder()
+      const block = "if (at) throw new RangeError('no such label'); if (index === 2) process.exit(3)"
+      writeFileSync(join(folder.path, 'task.ts'), task({ block }))
+      const call = ['run', 'task.ts', '--pool', pool, '--workers', '1', '--max-retries', '1']
+      const { code, stderr } = await bellis(call, { cwd: folder.path })
+      assert.equal(code, 1, stderr)
+      const [, named = ''] = /^failed mine\/1 .*\(log: (.*)\)$/m.exec(stderr) ?? []
+      const log = readFileSync(join(folder.path, named), 'utf8')
+      const note = /^block mine\/1 failed:\n {2}RangeError: no such label\n {6}at .*task\.ts:10:\d+\)?\n/gm
+      assert.equal(log.match(note)?.length, 2, log)
+      assert.match(
+        stderr,
+        /^failed mine\/2 after 2 attempts: Worker w\d+ died \(exit code 3\): process\.exit\(3\) was called/m,
+      )
+    })
   }
 })
 

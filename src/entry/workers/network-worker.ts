@@ -1,8 +1,9 @@
 import { hostname } from 'node:os'
 import { connectTo } from '../../adapters/links/connect.ts'
 import type { RunContext } from '../../adapters/links/context.ts'
-import { ConfigError } from '../../core/errors.ts'
+import { ConfigError, type WireError } from '../../core/errors.ts'
 import type { WireTask } from '../../core/protocol/messages.ts'
+import { failureNote } from '../../core/workers/failure-note.ts'
 import { OWN_MODULES, ownModule } from '../../runtime/package-place.ts'
 import type { Traffic } from '../../runtime/volumes/volume-array.ts'
 import { importTask, setUpTask } from '../../runtime/worker/load-task.ts'
@@ -65,9 +66,13 @@ export async function runNetworkWorker(
     ...(leaving.length === 0 ? {} : { drain: AbortSignal.any(leaving) }),
     ...(onConnection === undefined ? {} : { onConnection }),
     loadTask: options.loadTask ?? load,
+    onBlockFailed: printFailure,
     usage: () => ({ ...arrays.traffic, peakMemory: ownPeakMemory() + programsPeakMemory() }),
   })
 }
+
+/** Prints why a block failed, for the worker's log. */
+export const printFailure = (block: string, error: WireError): void => console.error(failureNote(block, error))
 
 /**
  * The arrays that this worker has opened for one record of the run. If the run is started from scratch, its outputs are made again, so

@@ -1,4 +1,4 @@
-import { BlockError, messageOf } from '../../core/errors.ts'
+import { BlockError, saidBy } from '../../core/errors.ts'
 import { messageAndPlace, placeOf } from '../../runtime/tasks/error-place.ts'
 import type { LoadedTask } from '../../runtime/worker/worker-options.ts'
 
@@ -30,7 +30,7 @@ export function watchUserCode({ print = console.error, isQuiet = false }: WatchO
   const takeStray = (thrown: unknown, origin: NodeJS.UncaughtExceptionOrigin) => {
     const what = origin === 'unhandledRejection' ? 'an unawaited promise was rejected' : 'an uncaught error was thrown'
     const stack = thrown instanceof Error ? thrown.stack : undefined
-    const error = new BlockError('BLOCK_FAILED', `${what}: ${messageAndPlace(messageOf(thrown), stack)}`, {
+    const error = new BlockError('BLOCK_FAILED', `${what}: ${messageAndPlace(saidBy(thrown), stack)}`, {
       cause: thrown,
     })
     if (stack !== undefined) error.stack = stack

@@ -7,7 +7,7 @@ import { OpenedArrays } from '../../runtime/worker/setup-arrays.ts'
 import { runWorker } from '../../runtime/worker/worker-loop.ts'
 import { arrayStore } from '../arrays.ts'
 import { breathe, systemClock } from '../clock.ts'
-import { loadTask } from './network-worker.ts'
+import { loadTask, printFailure } from './network-worker.ts'
 import { programsPeakMemory } from './peak-memory.ts'
 import { watchUserCode } from './user-code.ts'
 
@@ -29,6 +29,7 @@ let exitCode = 0
     signal: new AbortController().signal,
     drain: watch.signal,
     loadTask: (task, workerId) => loadTask(task, workerId, arrays, watch),
+    onBlockFailed: printFailure,
     // The process is shared with other workers, so only the memory of this worker's programs is reported.
     usage: () => ({ ...arrays.traffic, peakMemory: programsPeakMemory() }),
   })

@@ -170,7 +170,7 @@ export class BlockLedger {
 
 function describeStreak({ streak }: RunningTask): string {
   const { count, example } = streak.mostCommon() as CommonFailure<WireError>
-  const error = example.code === 'BLOCK_FAILED' ? messageAndPlace(example.message, example.stack) : example.message
+  const error = messageAndPlace(example.message, example.stack)
   const which = count === streak.length ? 'all with the same error' : `${count} of them with this error`
   return `${streak.length} attempts in a row failed, and no block was completed in between; ${which}: ${error}. Remove the cause and start the same command again; --max-failures (maxFailures) sets another limit.`
 }

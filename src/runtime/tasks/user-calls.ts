@@ -1,4 +1,4 @@
-import { BlockwiseError, ConfigError, messageOf } from '../../core/errors.ts'
+import { BlockwiseError, ConfigError, saidBy } from '../../core/errors.ts'
 import { messageAndPlace, showModule } from './error-place.ts'
 
 /** Where in a user's module a function was called. */
@@ -33,7 +33,7 @@ export function callerOf(callee: (...args: never[]) => unknown): CallSite {
 export function callUserCode<Result>(what: string, call: () => Result): Result {
   const fail = (error: unknown): never => {
     if (error instanceof BlockwiseError) throw error
-    const reason = messageAndPlace(messageOf(error), error instanceof Error ? error.stack : undefined)
+    const reason = messageAndPlace(saidBy(error), error instanceof Error ? error.stack : undefined)
     throw new ConfigError('INVALID_TASK', `${what}: ${reason}`, { cause: error })
   }
   try {

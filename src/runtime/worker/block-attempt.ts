@@ -3,19 +3,29 @@ import type { Outcome } from '../../core/protocol/messages.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { RunningBlock, TaskBlock } from '../tasks/task-options.ts'
 import { type BlockLease, withinBlock } from './running-block.ts'
-import { type LoadedTask, RETURNED } from './worker-options.ts'
+import { type LoadedTask, NOTED, RETURNED } from './worker-options.ts'
 
 /** The most characters that are sent of an error's message, and of its stack. */
 const MAX_ERROR_TEXT = 8192
+
+interface AttemptOptions {
+  readonly clock: Clock
+  /** Called with an error that was not noted yet. */
+  onFailed(error: WireError): void
+}
 
 /** Runs a task's function on a block, with the task's own check before and after. Whatever is thrown becomes the outcome. */
 export async function attemptBlock(
   task: LoadedTask,
   block: RunningBlock,
-  { clock, ...lease }: BlockLease & { readonly clock: Clock },
+  { clock, onFailed, ...lease }: BlockLease & AttemptOptions,
 ): Promise<Outcome> {
   const start = clock.now()
-  const failed = (error: WireError): Outcome => ({ status: 'failed', ms: clock.now() - start, error: cutError(error) })
+  const failed = (error: WireError, isNoted = false): Outcome => {
+    const outcome = { status: 'failed', ms: clock.now() - start, error: cutError(error) } as const
+    if (!isNoted) onFailed(outcome.error)
+    return outcome
+  }
   try {
     if (task.isDone !== undefined && (await check(task.isDone, block))) return { status: 'skipped' }
     if ((await withinBlock(lease, () => task.process(block, { signal: lease.signal }))) === RETURNED)
@@ -28,7 +38,7 @@ export async function attemptBlock(
     }
     return { status: 'done', ms: clock.now() - start }
   } catch (error) {
-    return failed(toWireError(error))
+    return failed(toWireError(error), error instanceof Error && NOTED in error)
   }
 }
 

@@ -1,4 +1,4 @@
-import { BlockError, ConfigError, messageOf } from '../../core/errors.ts'
+import { BlockError, ConfigError, saidBy } from '../../core/errors.ts'
 import type { WireTask } from '../../core/protocol/messages.ts'
 import {
   isPipelineDefinition,
@@ -112,7 +112,7 @@ function whyNot(error: unknown): string {
   if (code === 'MODULE_NOT_FOUND' && /^Require stack:/m.test(message ?? '')) {
     return `${message?.split('\n', 1)[0]} by require; use import … from, in a file that ends in .ts, .mts or .mjs`
   }
-  return messageAndPlace(messageOf(error), stack)
+  return messageAndPlace(saidBy(error), stack)
 }
 
 /** Calls a task's `setup` in this worker. */

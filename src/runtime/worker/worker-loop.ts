@@ -210,7 +210,8 @@ class Worker implements ConnectionOwner {
       }
       task.ahead?.offer(index, () => this.#following(lease, at))
       const block = this.#beat.addTo(this.#tasks.blockAt(lease, at), lease)
-      const outcome = await attemptBlock(task, block, { clock, signal, lease: lease.id })
+      const onFailed = (error: WireError) => this.#options.onBlockFailed?.(`${lease.taskId}/${index}`, error)
+      const outcome = await attemptBlock(task, block, { clock, signal, lease: lease.id, onFailed })
       if (outcome.status === 'done' || outcome.status === 'skipped') this.#blocks++
       lease.outcomes.push(outcome)
     }

@@ -15,6 +15,9 @@ export interface Ahead {
   has(index: number): boolean
 }
 
+/** The property of an error of which the worker's log tells already. */
+export const NOTED = Symbol('noted')
+
 /** The property of a block's function that has its {@link Ahead}. */
 export const AHEAD = Symbol('ahead')
 
@@ -49,6 +52,8 @@ export interface WorkerOptions {
   readonly identity?: WorkerIdentity
   /** Loads the task's module and calls its `setup`. */
   loadTask(task: WireTask, workerId: string): Promise<LoadedTask>
+  /** Called with an attempt that failed, for the worker's log. @param block `smooth/3` */
+  readonly onBlockFailed?: (block: string, error: WireError) => void
   /** The resources that this worker has used so far. @default not reported */
   readonly usage?: () => WorkerUsage
   readonly clock: Clock

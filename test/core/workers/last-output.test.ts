@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
+import { failureNote } from '../../../src/core/workers/failure-note.ts'
 import { lastOutput } from '../../../src/core/workers/last-output.ts'
 
 describe('the last output of a worker', () => {
@@ -11,6 +12,21 @@ describe('the last output of a worker', () => {
 
   it('is no longer than 4096 characters', () => {
     assert.equal(lastOutput('x'.repeat(10_000)).length, 4096)
+  })
+
+  it('leaves out what it has noted of failed blocks', () => {
+    const note = failureNote('smooth/3', {
+      code: 'BLOCK_FAILED',
+      message: '',
+      stack: 'Error: a\n\nb\n    at c.ts:1:2\n',
+    })
+    assert.equal(note, 'block smooth/3 failed:\n  Error: a\n  \n  b\n      at c.ts:1:2')
+    assert.equal(lastOutput(`${note}\n`), '')
+    assert.equal(lastOutput(`before\n${note}\n${note}\n  indented\nSegmentation fault\n`), 'before\nSegmentation fault')
+    assert.equal(
+      failureNote('smooth/3', { code: 'IO_ERROR', message: 'no stack' }),
+      'block smooth/3 failed:\n  no stack',
+    )
   })
 
   it('ends with the reason, if the heap of its JavaScript was full', () => {

@@ -100,7 +100,7 @@ export function describeFailures(
 /** `smooth/3 after 3 attempts, and 6 more blocks with the same error: … (log: …)`, and the other lines of the error */
 function describeGroup([first, ...others]: readonly [ShownFailure, ...ShownFailure[]], isSame: boolean): string[] {
   const { block, attempts, error, logFile, worker } = first
-  const what = error.code === 'BLOCK_FAILED' ? messageAndPlace(error.message, error.stack) : error.message
+  const what = messageAndPlace(error.message, error.stack)
   const more =
     others.length === 0
       ? ''

@@ -7,6 +7,7 @@ import { showCount, showDuration, showWhole } from '../../../../core/text/number
 import { printableLine } from '../../../../core/text/printable.ts'
 import { describeBadHost } from '../../../../core/workers/host-health.ts'
 import { describeStall } from '../../../../core/workers/stall.ts'
+import { messageAndPlace } from '../../../../runtime/tasks/error-place.ts'
 import { wrapped } from '../../layout.ts'
 import { paint } from '../../output.ts'
 import { control, guardStream } from '../../terminal.ts'
@@ -80,7 +81,7 @@ export class ProgressDisplay {
       case 'block-retried':
         this.#noteOften(
           `retried ${event.taskId} ${event.error.message}`,
-          `block ${event.taskId}/${event.index} failed (attempt ${event.attempt}), retrying: ${reasonOf(event.error.message)}`,
+          `block ${event.taskId}/${event.index} failed (attempt ${event.attempt}), retrying: ${reasonOf(messageAndPlace(event.error.message, event.error.stack))}`,
         )
         break
       case 'jobs':
