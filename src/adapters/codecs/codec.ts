@@ -24,6 +24,9 @@ export const SPARE_BYTES = 64
 /** Bytes that a codec can't decode; the caller, who knows the file, turns it into `CORRUPT_DATA`. */
 export class CodecError extends Error {}
 
+/** Bytes that may be whole, and for which Bellis has no decoder. The message says what they have. */
+export class UnreadError extends CodecError {}
+
 /** @throws CodecError */
 export function checkSize(decoded: number, size: DecodedSize): void {
   if (typeof size === 'number' ? decoded === size : decoded <= size.atMost) return

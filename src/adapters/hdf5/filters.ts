@@ -41,6 +41,9 @@ export function assertReadableFilters(path: string, filters: readonly Hdf5Filter
   if (decoderOf(filters) === undefined) throw unreadable(path, filters, prefix)
 }
 
+/** What to do about a filter that Bellis lacks. */
+export const REWRITE_ONCE = 'Rewrite it once, where that filter is installed: h5repack -f GZIP=4 old.h5 new.h5'
+
 function unreadable(path: string, filters: readonly Hdf5Filter[], prefix: string): ConfigError {
   const foreign = filters.filter((filter) => READABLE[filter.id] === undefined && !canDecode([filter]))
   // Each can be decoded, but not together: one needs HDF5's own code, the other Bellis's.
@@ -53,6 +56,6 @@ function unreadable(path: string, filters: readonly Hdf5Filter[], prefix: string
   return new ConfigError(
     'UNSUPPORTED_CODEC',
     `${prefix}${prefix === '' ? '' : ' '}"${path}" is stored with ${names}; expected gzip, shuffle, fletcher32, szip, nbit or scaleoffset${more}. ` +
-      'Rewrite it once, where that filter is installed: h5repack -f GZIP=4 old.h5 new.h5',
+      REWRITE_ONCE,
   )
 }

@@ -14,9 +14,11 @@ import {
 } from '../../core/geometry/coordinate.ts'
 import { equalRois, intersectRoi, isEmptyRoi, type Roi, roi, showRoi } from '../../core/geometry/roi.ts'
 import type { ArrayAxis, ArrayDescription, ChunkedArray, TransferOptions } from '../../ports/chunked-array.ts'
+import { UnreadError } from '../codecs/codec.ts'
 import { AbsentBytes, withBytes } from '../ranges/absent-bytes.ts'
 import { chunksMeeting, cutFace, indicesOf, splitBox, voxelsOfChunks } from './chunk-boxes.ts'
 import type { RawChunk, RawChunks } from './chunks/raw-chunks.ts'
+import { REWRITE_ONCE } from './filters.ts'
 import { failed, type Hdf5File } from './hdf5-file.ts'
 import { Hdf5Failure, scratchMemory } from './library.ts'
 import type { StoredPlain } from './ranges/stored-plain.ts'
@@ -183,6 +185,13 @@ export class Hdf5Array implements ChunkedArray {
     } catch (error) {
       if (error instanceof AbsentBytes || error instanceof InfrastructureError) throw error
       if ((error as NodeJS.ErrnoException).syscall !== undefined) throw failedRead(this.path, error)
+      if (error instanceof UnreadError) {
+        throw new ConfigError(
+          'UNSUPPORTED_CODEC',
+          `"${this.path}" has a chunk that Bellis can't decode ${showCoordinate(index)}: ${error.message}. ${REWRITE_ONCE}`,
+          { cause: error },
+        )
+      }
       throw new InfrastructureError(
         'CORRUPT_DATA',
         `"${this.path}" is corrupt (chunk ${showCoordinate(index)}): ${messageOf(error)}; copy the file again.`,

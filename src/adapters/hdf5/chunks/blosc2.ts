@@ -2,14 +2,14 @@ import { copyBox } from '../../../core/array/box-copy.ts'
 import { rowMajorStrides } from '../../../core/array/strides.ts'
 import { decodeStream } from '../../codecs/blosc-decode.ts'
 import { BLOSC_FORMATS } from '../../codecs/blosc-format.ts'
-import { CodecError, checkSize, type DecodedSize } from '../../codecs/codec.ts'
+import { CodecError, checkSize, type DecodedSize, UnreadError } from '../../codecs/codec.ts'
 import { unshuffleBits, unshuffleBytes } from '../../codecs/shuffle.ts'
 
 // Blosc 2: a frame is a header, chunks, a chunk with their offsets, and a trailer. The header may describe an array of several axes
 // ("b2nd"), whose blocks are boxes. A chunk is Blosc 1 with a longer header, a list of filters, and streams that are runs of one byte.
 
 const wrong = (what: string) => new CodecError(`its Blosc 2 data is damaged: ${what}`)
-const unread = (what: string) => new CodecError(`its Blosc 2 data has ${what}, which Bellis can't read`)
+const unread = (what: string) => new UnreadError(`its Blosc 2 data has ${what}`)
 
 const MAGIC = 'b2frame\0'
 const CHUNK_HEADER = 32
@@ -153,7 +153,7 @@ function decodeChunk(data: Buffer, size: number): Uint8Array {
   if (CHUNK_HEADER + 4 * blocks > stored) throw wrong('its table of blocks is truncated')
   for (let block = 0; block < blocks; block++) {
     const target = output.subarray(block * header.blockSize, Math.min(size, (block + 1) * header.blockSize))
-    decodeBlock(header, bytes.readInt32LE(CHUNK_HEADER + 4 * block), target)
+    decodeBlock(header, bytes.readInt32LE(CHUNK_HEADER + 4 * block), target, output)
   }
   return output
 }
@@ -168,22 +168,45 @@ function fillSpecial(bytes: Buffer, special: number, output: Uint8Array): Uint8A
   return output
 }
 
-function decodeBlock(header: ChunkHeader, start: number, target: Uint8Array): void {
+const SHUFFLE = 1
+const BIT_SHUFFLE = 2
+const DELTA = 3
+/** Reduces the precision of floats, which can't be undone. */
+const TRUNCATE = 4
+
+/** @param output the chunk, whose blocks before this one are decoded */
+function decodeBlock(header: ChunkHeader, start: number, target: Uint8Array, output: Uint8Array): void {
   const { filters, filterSettings, elementBytes } = header
   let data: Uint8Array = new Uint8Array(target.length)
   decodeStreams(header, start, data)
   for (let filter = 5; filter >= 0; filter--) {
     const code = filters[filter] as number
-    // Reducing the precision of floats, 4, can't be undone.
-    if (code === 0 || code === 4) continue
-    if (code !== 1 && code !== 2) throw unread(`the filter ${code}`)
+    if (code === 0 || code === TRUNCATE) continue
+    if (code === DELTA) {
+      const isFirst = target.byteOffset === output.byteOffset
+      undoDelta(data, isFirst ? undefined : output, elementBytes)
+      continue
+    }
+    if (code !== SHUFFLE && code !== BIT_SHUFFLE) throw unread(`the filter ${code}`)
     const size = (filterSettings[filter] as number) || elementBytes
     const source = data
     data = new Uint8Array(source.length)
-    if (code === 1) unshuffleBytes(source, data, size)
+    if (code === SHUFFLE) unshuffleBytes(source, data, size)
     else unshuffleWholeBits(source, data, size)
   }
   target.set(data)
+}
+
+/** Differences (by exclusive or) of each element to the one before it, or to that of the first block at the same place. */
+function undoDelta(data: Uint8Array, firstBlock: Uint8Array | undefined, elementBytes: number): void {
+  // Elements of another size are taken as bytes, or as those of eight bytes.
+  const step = [1, 2, 4].includes(elementBytes) ? elementBytes : elementBytes % 8 === 0 ? 8 : 1
+  const end = data.length - (data.length % step)
+  if (firstBlock === undefined) {
+    for (let at = step; at < end; at++) data[at] = (data[at] as number) ^ (data[at - step] as number)
+  } else {
+    for (let at = 0; at < end; at++) data[at] = (data[at] as number) ^ (firstBlock[at] as number)
+  }
 }
 
 /** Of a number of elements that is no multiple of eight, the last ones are left as they are. */
