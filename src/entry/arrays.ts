@@ -21,6 +21,8 @@ import { type CreateVolumeOptions, createOptionsOf } from '../runtime/volumes/cr
 import { type VolumeArray, volumeArray } from '../runtime/volumes/volume-array.ts'
 import { assertHeld, currentLease } from '../runtime/worker/running-block.ts'
 import { describeOtherFile, describeOtherFolder, describeOtherName, startOf } from './other-formats.ts'
+import { PackedArrays, zipOptions } from './packed/packed-arrays.ts'
+import { finishedPath, isPacked, isUnfinished, packedFile } from './packed/packed-file.ts'
 import { placedArray } from './placed-array.ts'
 
 /** Whether links may lead out of datasets. Read at each opening: the command line sets it, and workers that it starts inherit it. */
@@ -37,6 +39,9 @@ const png = pngFormat()
 const stack = stackFormat((path) => (PNG_SUFFIX.test(path) ? png : tiff).open(path, ''), {
   allowExternal,
 })
+
+/** Arrays of files that are written at the end of a run. */
+export const packedArrays = new PackedArrays({ zip: { reader: zarr, optionsFor: zipOptions } }, zarr)
 
 /** The parts of a dataset's path. */
 export interface DatasetPath {
@@ -97,6 +102,24 @@ export function parseDatasetPath(path: string): DatasetPath {
   )
 }
 
+/**
+ * Where a dataset is: as {@link parseDatasetPath}, but in the folder beside the file while a run has not written that yet.
+ * @throws what `parseDatasetPath` throws
+ */
+export function findDataset(path: string): DatasetPath {
+  const named = parseDatasetPath(path)
+  const file = packedFile(named)
+  return file !== undefined && isUnfinished(file)
+    ? { format: zarr, container: file.unfinished, inner: file.inner }
+    : named
+}
+
+/** The file in which an array is, if that was written at the end of a run. @param path as an array has it */
+export function packedFileOf(path: string) {
+  const file = packedFile(parseDatasetPath(path))
+  return file !== undefined && isPacked(file) ? file : undefined
+}
+
 function split(parts: readonly string[], length: number, format: ArrayFormat): DatasetPath {
   return { format, container: parts.slice(0, length).join('/'), inner: parts.slice(length).filter(Boolean).join('/') }
 }
@@ -135,7 +158,7 @@ function statOf(path: string): Stats | undefined {
 export const arrayStore: ArrayStore = {
   async open(path, options) {
     const { path: bare, override } = splitOverride(path)
-    const { format, container, inner } = parseDatasetPath(bare)
+    const { format, container, inner } = findDataset(bare)
     const array = await format.open(container, inner, options)
     if (override === undefined) return array
     try {
@@ -147,17 +170,21 @@ export const arrayStore: ArrayStore = {
   },
   async create(path, options) {
     assertNoOverride(path)
-    const { format, container, inner } = parseDatasetPath(path)
-    return format.create(container, inner, options)
+    const named = parseDatasetPath(path)
+    const file = packedFile(named)
+    if (file !== undefined) return packedArrays.create(file, options)
+    return named.format.create(named.container, named.inner, options)
   },
   async planCreate(path, options) {
     assertNoOverride(path)
-    const { format, container, inner } = parseDatasetPath(path)
-    return format.planCreate(container, inner, options)
+    const named = parseDatasetPath(path)
+    const file = packedFile(named)
+    if (file !== undefined) return packedArrays.planCreate(file, options)
+    return named.format.planCreate(named.container, named.inner, options)
   },
   canonicalPath(path) {
     if (isAddress(path)) return canonicalAddress(path)
-    return realPath(path)
+    return finishedPath(realPath(path))
   },
 }
 
@@ -233,6 +260,13 @@ export async function openArray(
  * @throws ConfigError `DATASET_EXISTS`, `INVALID_CONFIG`, `UNSUPPORTED`; InfrastructureError `DISK_FULL`, `IO_ERROR`
  */
 export async function createArray(path: string, options: CreateVolumeOptions): Promise<VolumeArray> {
+  const file = isAddress(path) ? undefined : packedFile(parseDatasetPath(path))
+  if (file !== undefined) {
+    throw new ConfigError(
+      'UNSUPPORTED',
+      `${file.path} would be written at the end of a run; write to a folder such as out.zarr, and convert that: bellis convert out.zarr ${file.path}`,
+    )
+  }
   return volumeArray(
     await arrayStore.create(path, createOptionsOf(path, options)),
     options.unit ?? options.like?.unit ?? 'nm',

@@ -17,6 +17,7 @@ import { hasOwnCheck, isTaskNode, type Tasks } from '../runtime/tasks/task-node.
 import { arrayStore } from './arrays.ts'
 import { breathe, systemClock } from './clock.ts'
 import { CommandRelay } from './command-relay.ts'
+import { assertNothingLost, packOutputs } from './packed/pack-outputs.ts'
 import { assertCanServe, startDashboardThread } from './pages/dashboard-thread.ts'
 import { keptCommand, variablesOfProcess } from './run-folder/continuation.ts'
 import { receiveCommands } from './run-folder/control/command-receiver.ts'
@@ -54,6 +55,7 @@ export async function planRun(
   assertFits(pipeline.tasks, resourcesOf(options).budget)
   checkTaskPools(pipeline.tasks, options)
   checkOnly(pipeline, options)
+  await assertNothingLost(pipeline)
   return pipeline
 }
 
@@ -222,6 +224,7 @@ async function noteProvenance(
       .noteEnd(id, (task) => done.has(task.id), ended)
       .catch((error) => warn(`An output doesn't say that it is complete: ${messageOf(error)}`))
     await recorded?.noteEnd()
+    await packOutputs(pipeline, { warn })
   }
 }
 

@@ -127,3 +127,12 @@ export const dyingAt = (place: number, count: number, signal: NodeJS.Signals = '
   NODE_OPTIONS: `--import ${new URL('die-at.ts', import.meta.url).href}`,
   BELLIS_TEST_DIE_AT: `${place} ${count} ${signal}`,
 })
+
+/**
+ * The environment in which a run is killed while it packs its output into a file.
+ * @param place before the n-th write (`write 2`), before the file gets its name, or before the folder beside it is removed
+ */
+export const dyingPacking = (place: `write ${number}` | 'name' | 'remove'): NodeJS.ProcessEnv => ({
+  NODE_OPTIONS: `--import ${new URL('die-packing.ts', import.meta.url).href}`,
+  BELLIS_TEST_DIE_PACKING: place,
+})

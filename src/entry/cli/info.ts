@@ -9,7 +9,7 @@ import { printableLine } from '../../core/text/printable.ts'
 import { hideQueries } from '../../core/text/shown-address.ts'
 import type { StoredFormat } from '../../ports/chunked-array.ts'
 import type { VolumeArray } from '../../runtime/volumes/volume-array.ts'
-import { openArray, parseDatasetPath } from '../arrays.ts'
+import { findDataset, openArray } from '../arrays.ts'
 import { ownCommand } from '../own-command.ts'
 import { describeProvenance } from '../run-folder/provenance/describe-provenance.ts'
 import { labelled, table, withCommand } from './layout.ts'
@@ -47,7 +47,7 @@ async function datasetsAt(path: string): Promise<string[]> {
     return [path]
   } catch (error) {
     if (!(error instanceof BlockwiseError && error.code === 'NOT_A_DATASET')) throw error
-    const { format, container, inner } = parseDatasetPath(path)
+    const { format, container, inner } = findDataset(path)
     const entries = await format.list(container, inner, { limit: MAX_LISTED })
     const arrays = entries.filter((entry) => entry.kind === 'array')
     if (arrays.length === 0) throw error

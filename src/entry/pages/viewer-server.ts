@@ -14,7 +14,7 @@ import { firstPosition, layerNames } from '../../serving/first-view.ts'
 import { servedMemory } from '../../serving/served-memory.ts'
 import { type SourceLevel, type ViewedDataset, viewDataset } from '../../serving/view-dataset.ts'
 import { jsonResource } from '../../serving/virtual-zarr.ts'
-import { allowExternal, parseDatasetPath } from '../arrays.ts'
+import { allowExternal, findDataset } from '../arrays.ts'
 import { placedArray } from '../placed-array.ts'
 import { pageDocument, pageFiles } from './viewer-page.ts'
 
@@ -72,7 +72,7 @@ export async function startViewer(
 /** The arrays of a dataset, finest first: all levels if it is a pyramid, otherwise one. */
 export async function openLevels(path: string, own: (array: ChunkedArray) => ChunkedArray): Promise<SourceLevel[]> {
   const { path: bare, override } = splitOverride(path)
-  const { format, container, inner } = parseDatasetPath(bare)
+  const { format, container, inner } = findDataset(bare)
   // A placement that was given is that of one array; levels and the files themselves have their own.
   if (override !== undefined) return [{ array: placedArray(own(await format.open(container, inner)), override) }]
   const isZarr = format.name === 'zarr'
@@ -141,7 +141,7 @@ const status = ({ layers }: View): ViewStatus => ({
 function exists(path: string): boolean {
   if (isAddress(path)) return true
   try {
-    const { format, container, inner } = parseDatasetPath(path)
+    const { format, container, inner } = findDataset(path)
     if (format.name !== 'zarr') return existsSync(container)
     return ['zarr.json', '.zarray', '.zattrs'].some((name) => existsSync(join(container, inner, name)))
   } catch {

@@ -4,11 +4,13 @@ import { readTextFile } from '../../adapters/files/open-file.ts'
 import { isObjectAddress } from '../../adapters/objects/object-address.ts'
 import { readObjectMark, writeObjectMark } from '../../adapters/zarr/objects/object-marks.ts'
 import { MARK_FILE } from '../../adapters/zarr/write-guard.ts'
+import { markInZip } from '../../adapters/zarr/zip/packed-container.ts'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
 import { belongsToLineage, type Lineage, type LineageMark } from '../../core/progress/lineage.ts'
 import { systemFailure, systemReason } from '../../core/system-errors.ts'
 import { isSameRunName } from '../../core/text/run-name.ts'
 import { parseValidLeases, type ValidLeases } from '../../core/workers/valid-leases.ts'
+import { packedFileOf } from '../arrays.ts'
 import { replaceFile } from './run-files.ts'
 
 /** Who wrote an output: what the file `.bellis-run` in its folder contains. */
@@ -32,12 +34,17 @@ export type FoundMark = Pick<OutputMark, 'run'> & Partial<OutputMark>
 
 /**
  * The run that last wrote an array; undefined if none did or the array is missing.
- * @param path of the array: a folder, or a place in an object store
+ * @param path of the array: a folder, a place in an object store, or one in a file that was written once
  * @throws InfrastructureError `UNAUTHORIZED`, `IO_ERROR` if the store does not answer
  */
 export async function readMark(path: string): Promise<FoundMark | undefined> {
   if (isObjectAddress(path)) {
     const text = await readObjectMark(path)
+    return text === undefined ? undefined : parseMark(text)
+  }
+  const packed = packedFileOf(path)
+  if (packed !== undefined) {
+    const text = await markInZip(packed.path, packed.inner)
     return text === undefined ? undefined : parseMark(text)
   }
   const file = join(path, MARK_FILE)

@@ -18,7 +18,7 @@ import { showDuration } from '../../core/text/numbers.ts'
 import type { ChunkedArray } from '../../ports/chunked-array.ts'
 import type { LeaseFence } from '../../runtime/coordinator/run-options.ts'
 import type { PlannedOutput, PlannedPipeline, PlannedTask } from '../../runtime/tasks/planned-task.ts'
-import { arrayStore } from '../arrays.ts'
+import { arrayStore, packedFileOf } from '../arrays.ts'
 import {
   confirmsRecord,
   describeMark,
@@ -109,7 +109,8 @@ export class RunOutputs implements AsyncDisposable {
     const replaced = new Map<string, string | undefined>()
     for (const output of outputs.#all()) {
       await using array = await openOutput(output)
-      if (array === undefined) continue
+      // What is complete is not written any more.
+      if (array === undefined || packedFileOf(array.path) !== undefined) continue
       replaced.set(array.path, await outputs.#replacedIn(array))
       await outputs.#lock(array, { replaces: replaced.get(array.path) })
     }
@@ -187,6 +188,10 @@ export class RunOutputs implements AsyncDisposable {
       for (const { path, options } of task.outputs) {
         const isReplaced = options.ifExists === 'replace'
         await using array = await arrayStore.create(path, { ...options, fsync: this.#fsync })
+        if (packedFileOf(array.path) !== undefined) {
+          if (isDone(task)) continue
+          throw new ConfigError('DATASET_EXISTS', isComplete(array.path))
+        }
         await this.#lock(array, { isReplaced })
         const mark = isReplaced ? undefined : await readMark(array.path)
         const isMarked = mark?.id === id
@@ -223,7 +228,8 @@ export class RunOutputs implements AsyncDisposable {
   /** Says in the outputs of tasks that they are complete. @param id of the run's record @param ended ISO */
   async noteEnd(id: string, isDone: (task: PlannedTask) => boolean, ended: string): Promise<void> {
     for (const task of this.#tasks.filter(isDone)) {
-      for (const { path } of task.outputs) await noteEnd(path, { record: id, ended, fsync: this.#fsync })
+      for (const { path } of task.outputs)
+        if (packedFileOf(path) === undefined) await noteEnd(path, { record: id, ended, fsync: this.#fsync })
     }
   }
 
@@ -295,6 +301,7 @@ async function openOutput({ path }: PlannedOutput): Promise<ChunkedArray | undef
     return undefined
   })
   if (array === undefined || isObjectAddress(path) || existsSync(array.path)) return array
+  if (packedFileOf(array.path) !== undefined) return array
   await array[Symbol.asyncDispose]?.()
   return undefined
 }
@@ -356,6 +363,9 @@ function lockError(path: string, error: unknown): Error {
     ? new InfrastructureError(code, message, { cause: error })
     : new ConfigError(code, message)
 }
+
+const isComplete = (path: string): string =>
+  `${path} is complete, and its file is written once, so its blocks can't be done again; replace it (--overwrite), or write to another file.`
 
 const takenOver = (path: string, mark: FoundMark): string =>
   `${path} was begun by ${describeMark(mark)}, which has written nothing yet; this run takes it over. Interrupt it if that is not meant.`

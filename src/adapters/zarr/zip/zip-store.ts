@@ -19,7 +19,7 @@ const LOCAL_BYTES = 30
 export const zipIsRead = (path: string): ConfigError =>
   new ConfigError(
     'UNSUPPORTED',
-    `${path} is a zip file, which can only be read; write to a folder such as out.zarr, and zip it.`,
+    `${path} is a zip file, which is written once, by a run; write to a folder such as out.zarr, and zip it.`,
   )
 
 /** A container in a zip file, for reading: files are stored as they are, or deflated. */

@@ -3,7 +3,7 @@ import { provenanceIn } from '../../../../core/progress/array-provenance.ts'
 import type { RunResult } from '../../../../runtime/coordinator/run-result.ts'
 import type { PlannedOutput, PlannedPipeline } from '../../../../runtime/tasks/planned-task.ts'
 import { levelName } from '../../../../tasks/downsample.ts'
-import { arrayStore, parseDatasetPath } from '../../../arrays.ts'
+import { arrayStore, findDataset } from '../../../arrays.ts'
 import { ownCommand } from '../../../own-command.ts'
 
 /**
@@ -28,7 +28,7 @@ export async function staleLevels({ tasks }: PlannedPipeline, result: RunResult)
 
 /** The paths of the levels below an array in its pyramid, finer ones first. */
 async function coarserLevels({ path }: PlannedOutput): Promise<string[]> {
-  const { format, container, inner } = parseDatasetPath(path)
+  const { format, container, inner } = findDataset(path)
   if (format.name !== 'zarr') return []
   const keys = await pyramidKeys(container, inner).catch(() => undefined)
   return (keys ?? []).slice(1).map((key) => `${container}/${key}`)

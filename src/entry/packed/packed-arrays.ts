@@ -1,0 +1,96 @@
+import { rm } from 'node:fs/promises'
+import { checkReusable } from '../../adapters/zarr/check-reusable.ts'
+import { alreadyExists } from '../../adapters/zarr/container-errors.ts'
+import { ioError } from '../../adapters/zarr/files/file-errors.ts'
+import { ConfigError } from '../../core/errors.ts'
+import { given } from '../../core/given.ts'
+import type { ArrayDescription, ArrayFormat, ChunkedArray, CreateArrayOptions } from '../../ports/chunked-array.ts'
+import { finishedPath, isPacked, type PackedFile, type PackedKind } from './packed-file.ts'
+
+/** What is special about files of one kind. */
+export interface PackedFormat {
+  /** Reads the file. */
+  readonly reader: ArrayFormat
+  /** With what the array in the folder is created. @throws ConfigError `UNSUPPORTED`, `UNSUPPORTED_CODEC` for what the file can't have */
+  readonly optionsFor: (file: PackedFile, options: CreateArrayOptions) => CreateArrayOptions
+}
+
+/**
+ * Makes arrays that will be part of files which are written once.
+ * @param folders the format of the folders beside the files
+ */
+export class PackedArrays {
+  readonly #formats: Readonly<Record<PackedKind, PackedFormat>>
+  readonly #folders: ArrayFormat
+
+  constructor(formats: Readonly<Record<PackedKind, PackedFormat>>, folders: ArrayFormat) {
+    this.#formats = formats
+    this.#folders = folders
+  }
+
+  /** @throws what `ArrayFormat.planCreate` throws; ConfigError `DATASET_EXISTS` for a file that has no such array */
+  async planCreate(file: PackedFile, options: CreateArrayOptions): Promise<ArrayDescription> {
+    const wanted = this.#formats[file.kind].optionsFor(file, options)
+    if (isPacked(file) && options.ifExists !== 'replace') return this.#openPacked(file, wanted)
+    const planned = await this.#folders.planCreate(file.unfinished, file.inner, wanted)
+    return { ...planned, path: finishedPath(planned.path) }
+  }
+
+  /** A file that is replaced is removed at once, as a folder is. @throws what `planCreate` and `ArrayFormat.create` throw */
+  async create(file: PackedFile, options: CreateArrayOptions): Promise<ChunkedArray> {
+    const wanted = this.#formats[file.kind].optionsFor(file, options)
+    if (isPacked(file)) {
+      if (options.ifExists !== 'replace') return this.#openPacked(file, wanted)
+      await rm(file.path).catch((error) => {
+        throw ioError('remove', file.path, error)
+      })
+    }
+    return this.#folders.create(file.unfinished, file.inner, wanted)
+  }
+
+  /** The paths of the arrays in a file that is there. */
+  arraysIn({ kind, path }: PackedFile): Promise<readonly string[]> {
+    return arraysOf(this.#formats[kind].reader, path)
+  }
+
+  /** The paths of the arrays in the folder beside a file. */
+  arraysBeside({ unfinished }: PackedFile): Promise<readonly string[]> {
+    return arraysOf(this.#folders, unfinished)
+  }
+
+  async #openPacked({ kind, path, inner }: PackedFile, options: CreateArrayOptions): Promise<ChunkedArray> {
+    const { reader } = this.#formats[kind]
+    const array = await reader.open(path, inner).catch((error) => {
+      throw error instanceof ConfigError && error.code === 'NO_SUCH_DATASET' ? isComplete(path, error) : error
+    })
+    try {
+      if (options.ifExists !== 'reuse') throw alreadyExists(array.path)
+      checkReusable(array, options)
+      return array
+    } catch (error) {
+      await array[Symbol.asyncDispose]()
+      throw error
+    }
+  }
+}
+
+async function arraysOf(format: ArrayFormat, container: string): Promise<readonly string[]> {
+  const nodes = await format.list(container, '', { limit: Number.POSITIVE_INFINITY })
+  return nodes.filter(({ kind }) => kind === 'array').map(({ path }) => path)
+}
+
+const isComplete = (path: string, cause: ConfigError): ConfigError =>
+  new ConfigError(
+    'DATASET_EXISTS',
+    `${path} exists, and such files are written once, with all their arrays; write to another file, or to a folder.`,
+    { cause },
+  )
+
+/** Zip files have what folders have; those of OME-NGFF are Zarr 3. */
+export function zipOptions({ path }: PackedFile, options: CreateArrayOptions): CreateArrayOptions {
+  const isOme = /\.ozx$/i.test(path)
+  if (isOme && options.zarrFormat === 2) {
+    throw new ConfigError('UNSUPPORTED', `${path}: .ozx files have Zarr 3; omit the version, or write out.zarr.zip.`)
+  }
+  return { ...options, ...given({ zarrFormat: isOme ? 3 : options.zarrFormat }) }
+}

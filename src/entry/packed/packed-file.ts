@@ -1,0 +1,46 @@
+import { statSync } from 'node:fs'
+import { isAddress } from '../../core/text/address.ts'
+
+/** The formats of files that are written once. */
+export type PackedKind = 'zip'
+
+/** A file with arrays that is written once, at the end of a run: until then its arrays are in a Zarr folder beside it. */
+export interface PackedFile {
+  readonly kind: PackedKind
+  /** The file. */
+  readonly path: string
+  /** The folder beside it. */
+  readonly unfinished: string
+  /** The path of the array in both. */
+  readonly inner: string
+}
+
+const UNFINISHED = '.unfinished.zarr'
+
+const KINDS: readonly (readonly [RegExp, PackedKind])[] = [[/\.(zip|ozx)$/i, 'zip']]
+
+/** The file that a dataset is, or will be, part of. @returns undefined for datasets of other formats, and for folders with such a name */
+export function packedFile({
+  container,
+  inner,
+}: {
+  readonly container: string
+  readonly inner: string
+}): PackedFile | undefined {
+  if (isAddress(container)) return undefined
+  const kind = KINDS.find(([suffix]) => suffix.test(container))?.[1]
+  if (kind === undefined || statSync(container, { throwIfNoEntry: false })?.isDirectory()) return undefined
+  return { kind, path: container, unfinished: `${container}${UNFINISHED}`, inner }
+}
+
+/** Whether the file is there. It is written completely or not at all. */
+export const isPacked = ({ path }: PackedFile): boolean => statSync(path, { throwIfNoEntry: false }) !== undefined
+
+/** Whether there are arrays for it that are not in it yet. */
+export const isUnfinished = (file: PackedFile): boolean =>
+  !isPacked(file) && statSync(file.unfinished, { throwIfNoEntry: false })?.isDirectory() === true
+
+const IN_FOLDER = new RegExp(`(\\.(?:zip|ozx))\\${UNFINISHED}(?=/|$)`, 'i')
+
+/** The path of an array in the file that it will be part of, for one in the folder beside it. */
+export const finishedPath = (path: string): string => path.replace(IN_FOLDER, '$1')

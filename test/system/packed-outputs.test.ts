@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { createArray } from '../../src/entry/index.ts'
+import { bellis, dyingAt, dyingPacking, hashVoxels, temporaryFolder } from '../support/command-line.ts'
+import { seededVoxels } from '../support/seeded-voxels.ts'
+
+/** More than is written at once when it is packed, and several blocks. */
+const SHAPE = [40, 300, 400]
+const shared = temporaryFolder()
+after(() => shared[Symbol.dispose]())
+const input = join(shared.path, 'in.zarr/raw')
+
+before(async () => {
+  await using array = await createArray(input, {
+    ...{ shape: SHAPE, dtype: 'uint16', chunkShape: [40, 100, 100] },
+    ...{ voxelSize: [50, 4, 4], offset: [100, 8, 12], attributes: { note: 'as it was' } },
+  })
+  await array.write(array.roi, seededVoxels('uint16', 40 * 300 * 400, 5))
+})
+
+let folders = 0
+/** An empty folder for a test, and what is done there. */
+function place() {
+  const cwd = join(shared.path, `${folders++}`)
+  mkdirSync(cwd)
+  const run = (args: readonly string[], env?: NodeJS.ProcessEnv) =>
+    bellis([...args, '--quiet'], { cwd, ...(env === undefined ? {} : { env }) })
+  const ok = async (...args: readonly string[]) => {
+    const result = await run(args)
+    assert.equal(result.code, 0, result.stderr)
+    return result
+  }
+  return { cwd, run, ok, left: () => readdirSync(cwd).filter((name) => name !== '.bellis') }
+}
+
+for (const { name, path } of [
+  { name: 'a zip file', path: 'out.zarr.zip/raw' },
+  { name: 'an OME-Zarr file', path: 'out.ozx/image/raw' },
+]) {
+  const [file = ''] = path.split('/')
+  const convert = ['convert', input, path, '--chunk', '20,100,200', '--workers', '2']
+
+  describe(`a run that writes ${name}`, () => {
+    it('writes it once, with voxels, placement, attributes and provenance; the same command has nothing to do', async () => {
+      const { cwd, ok, left } = place()
+      await ok(...convert)
+      assert.deepEqual(left(), [file])
+      assert.equal(await hashVoxels(join(cwd, path)), await hashVoxels(input))
+      const { stdout } = await bellis(['info', path, '--json'], { cwd })
+      const { voxelSize, offset, chunkShape, attributes } = JSON.parse(stdout)
+      assert.deepEqual(
+        { voxelSize, offset, chunkShape },
+        { voxelSize: [50, 4, 4], offset: [100, 8, 12], chunkShape: [20, 100, 200] },
+      )
+      assert.equal(attributes.note, 'as it was')
+      assert.match(attributes.bellis.ended, /^\d{4}-/)
+      const bytes = readFileSync(join(cwd, file))
+      const again = await bellis(convert, { cwd })
+      assert.match(again.stdout, /Nothing left to do/)
+      assert.deepEqual(readFileSync(join(cwd, file)), bytes)
+      await ok('smooth', path, 'soft.zarr/raw', '--sigma', '1')
+    })
+
+    // What is packed, and not how, is all that differs.
+    if (file.endsWith('.ozx')) return
+
+    it('continues after a kill, during blocks and wherever it was in packing, with the file complete or not there', async () => {
+      const { cwd, run, ok, left } = place()
+      for (const env of [dyingAt(0, 1), ...(['write 1', 'write 2', 'name'] as const).map(dyingPacking)]) {
+        const { code } = await run(convert, env)
+        assert.equal(code, 'SIGKILL', JSON.stringify(env))
+        assert.deepEqual(left(), [`${file}.unfinished.zarr`])
+      }
+      const { code } = await run(convert, dyingPacking('remove'))
+      assert.equal(code, 'SIGKILL')
+      assert.deepEqual(left(), [file, `${file}.unfinished.zarr`])
+      assert.equal(await hashVoxels(join(cwd, path)), await hashVoxels(input))
+      const again = await bellis(convert, { cwd })
+      assert.match(again.stdout, /Nothing left to do/)
+      assert.deepEqual(left(), [file])
+      await ok('info', path)
+    })
+
+    it('keeps what is done beside it while blocks are missing, and says so', async () => {
+      const { cwd, run, ok, left } = place()
+      const first = await bellis([...convert, '--only', '0:40,0:100,0:200'], { cwd })
+      assert.equal(first.code, 0, first.stderr)
+      assert.match(
+        first.stderr,
+        new RegExp(`${file} is not written yet, since .*raw of it is not complete.*unfinished`),
+      )
+      assert.deepEqual(left(), [`${file}.unfinished.zarr`])
+      const { stdout } = await run(['info', path])
+      assert.match(stdout, /not finished/)
+      await ok(...convert)
+      assert.deepEqual(left(), [file])
+      assert.equal(await hashVoxels(join(cwd, path)), await hashVoxels(input))
+    })
+
+    it('is refused where something would be lost, and replaces what it wrote only with --overwrite', async () => {
+      const { cwd, run, ok, left } = place()
+      await ok(...convert)
+      const another = await run(['convert', input, `${file}/other`])
+      assert.equal(another.code, 2)
+      assert.match(another.stderr, /exists, and such files are written once, with all their arrays/)
+      const lost = await run(['convert', input, `${file}/other`, '--overwrite', '--yes'])
+      assert.equal(lost.code, 2)
+      assert.match(lost.stderr, /has other arrays, too, such as .*raw, which would be lost/)
+      const changed = await run(['map', input, path, '--expr', 'x + 1'])
+      assert.equal(changed.code, 2)
+      assert.match(changed.stderr, /already exists|did not write/)
+      assert.equal(await hashVoxels(join(cwd, path)), await hashVoxels(input))
+      await ok('map', input, path, '--expr', 'x + 1', '--overwrite', '--yes')
+      assert.notEqual(await hashVoxels(join(cwd, path)), await hashVoxels(input))
+      assert.deepEqual(left(), [file])
+      // Nor is a file that another program has made meanwhile.
+      rmSync(join(cwd, file))
+      await ok('map', input, path, '--expr', 'x', '--only', '0:40,0:100,0:200')
+      writeFileSync(join(cwd, file), 'not made here')
+      const meanwhile = await run(['map', input, path, '--expr', 'x'])
+      assert.notEqual(meanwhile.code, 0)
+      assert.equal(readFileSync(join(cwd, file), 'utf8'), 'not made here')
+      assert.deepEqual(left(), [file, `${file}.unfinished.zarr`])
+      rmSync(join(cwd, `${file}.unfinished.zarr`), { recursive: true })
+      // What is no such file is never replaced.
+      rmSync(join(cwd, file))
+      writeFileSync(join(cwd, file), 'something else')
+      const foreign = await run([...convert, '--overwrite', '--yes'])
+      assert.notEqual(foreign.code, 0)
+      assert.equal(readFileSync(join(cwd, file), 'utf8'), 'something else')
+    })
+
+    it('may write several arrays, in one run or in several that overlap', async () => {
+      const { cwd, run, ok, left } = place()
+      const paths = ['a', 'b'].map((inner) => `${file}/${inner}`)
+      // The first one is complete, but the second one has begun.
+      await run(['convert', input, paths[1] as string, '--only', '0:40,0:100,0:200'])
+      await ok('convert', input, paths[0] as string)
+      assert.deepEqual(left(), [`${file}.unfinished.zarr`])
+      await ok('convert', input, paths[1] as string)
+      assert.deepEqual(left(), [file])
+      for (const array of paths) assert.equal(await hashVoxels(join(cwd, array)), await hashVoxels(input))
+    })
+  })
+}
+
+describe('a file that is written once', () => {
+  it('is not made by a script, which has no end at which it could be packed', async () => {
+    const { cwd } = place()
+    await assert.rejects(createArray(join(cwd, 'a.zarr.zip/raw'), { shape: [4], dtype: 'uint8' }), {
+      code: 'UNSUPPORTED',
+      message: /a\.zarr\.zip would be written at the end of a run; .*bellis convert/,
+    })
+    assert.deepEqual(readdirSync(cwd), [])
+  })
+})
