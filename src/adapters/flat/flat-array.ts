@@ -107,11 +107,18 @@ export class FlatArray implements ChunkedArray {
       using _held = await this.#voxels.load(spans, signal)
       for (const [number, part] of parts.entries()) {
         const { start, length } = spans[number] as ByteRange
+        const at = offsetOf(subtractCoordinates(part.offset, box.offset), targetStrides)
+        // Voxels that lie in the file as in memory are read to where they belong.
+        if (isDense(part.shape, strides, size) && isDense(part.shape, targetStrides, size)) {
+          const there = target.subarray(at, at + length)
+          this.#voxels.read(there, start)
+          if (this.#layout.bigEndian) swapBytes(there, size)
+          continue
+        }
         if (memory.length < length) memory = new Uint8Array(length)
         const span = memory.subarray(0, length)
         this.#voxels.read(span, start)
         if (this.#layout.bigEndian) swapBytes(span, size)
-        const at = offsetOf(subtractCoordinates(part.offset, box.offset), targetStrides)
         copyBox(
           part.shape,
           size,
@@ -131,6 +138,16 @@ export class FlatArray implements ChunkedArray {
 /** Bytes from the first byte of a box to its last. */
 const spanOf = (shape: readonly number[], strides: readonly number[], size: number): number =>
   shape.reduce((bytes, length, axis) => bytes + (length - 1) * (strides[axis] as number), size)
+
+/** Whether the voxels of a box lie one behind the other, the last axis fastest. */
+function isDense(shape: readonly number[], strides: readonly number[], size: number): boolean {
+  let step = size
+  for (let axis = shape.length - 1; axis >= 0; axis--) {
+    if (shape[axis] !== 1 && strides[axis] !== step) return false
+    step *= shape[axis] as number
+  }
+  return true
+}
 
 /** Parts that are fetched together, one after the other; a part that is larger is fetched by itself. */
 function* batchesOf<T>(parts: Iterable<T>, bytesOf: (part: T) => number): Generator<T[]> {

@@ -1,5 +1,6 @@
 import zlib from 'node:zlib'
-import { CodecError } from '../codecs/codec.ts'
+import { CodecError, SPARE_BYTES } from '../codecs/codec.ts'
+import { ReusedStream } from '../codecs/reused-stream.ts'
 import { decodeXz } from '../codecs/xz/xz.ts'
 import { zstdCodec } from '../codecs/zlib.ts'
 import { decodeLzw } from './lzw.ts'
@@ -33,8 +34,21 @@ function copyInto(data: Uint8Array, into: Uint8Array): number {
   return part.length
 }
 
+const inflater = new ReusedStream(() => zlib.createInflate(), zlib.constants.Z_FINISH, true)
+const zstdStream = new ReusedStream(() => zlib.createZstdDecompress(), zlib.constants.ZSTD_e_end, false)
+let room = new Uint8Array(0)
+
+/** Decodes a stream that fills `into` exactly. @returns whether it did */
+function fillsExactly(stream: ReusedStream, data: Uint8Array, into: Uint8Array): boolean {
+  if (room.length !== into.length + SPARE_BYTES) room = new Uint8Array(into.length + SPARE_BYTES)
+  if (stream.run(data, room) !== into.length) return false
+  into.set(room.subarray(0, into.length))
+  return true
+}
+
 // Writers may pad a strip beyond its rows, so what follows is left out.
 function inflate(data: Uint8Array, into: Uint8Array): number {
+  if (fillsExactly(inflater, data, into)) return into.length
   try {
     return copyInto(
       zlib.inflateSync(data, { chunkSize: into.length + 64, maxOutputLength: 2 * into.length + 65_536 }),
@@ -46,6 +60,7 @@ function inflate(data: Uint8Array, into: Uint8Array): number {
 }
 
 function unpackZstd(data: Uint8Array, into: Uint8Array): number {
+  if (fillsExactly(zstdStream, data, into)) return into.length
   return copyInto(zstdCodec(0).decode(data, { atMost: 2 * into.length + 65_536 }), into)
 }
 
