@@ -26,7 +26,7 @@ module.exports = {
       { path: '^src/adapters/([^/]+)/', pathNot: '^src/adapters/(n5|precomputed|buckets)/' },
       {
         path: '^src/(runtime|serving|sample|entry|viewer|adapters|tasks)',
-        pathNot: '^src/adapters/($1|codecs|files|http|ranges|objects|buckets)/',
+        pathNot: '^src/adapters/($1|codecs|connections|files|http|ranges|objects|buckets)/',
       },
     ),
     // What the scheme of an address chooses.

@@ -8,6 +8,8 @@ import { addressesOf, hostInUrl, isAnyAddress } from '../../core/addresses.ts'
 import { ConfigError } from '../../core/errors.ts'
 import { Unavailable } from '../../core/unavailable.ts'
 import type { ActionTree, EventFeed, LiveTree, Resource, ResourceTree } from '../../ports/resource.ts'
+import { mostStrangers } from '../connections/open-file-limit.ts'
+import { UnprovedConnections } from '../connections/unproved-connections.ts'
 import { parseRange } from './byte-range.ts'
 import { sendFeed } from './event-stream.ts'
 import { answerPost } from './post-request.ts'
@@ -31,6 +33,8 @@ export interface HttpServerOptions {
   readonly isFolder?: (names: readonly string[]) => boolean
   /** Origins whose pages may read the content, besides the server's own. @default none */
   readonly cors?: readonly string[]
+  /** The most connections that may be open before a request with the token. @default an eighth of the open files allowed, at most 256 */
+  readonly maxUnproved?: number
   /** Called with errors of opening or reading content. */
   readonly onError: (error: unknown) => void
 }
@@ -47,11 +51,13 @@ export interface HttpServer extends AsyncDisposable {
  * @throws ConfigError `INVALID_CONFIG` when it can't listen there
  */
 export async function serveHttp(options: HttpServerOptions): Promise<HttpServer> {
-  const { host = '127.0.0.1', port = 0 } = options
+  const { host = '127.0.0.1', port = 0, maxUnproved = mostStrangers() } = options
+  const unproved = new UnprovedConnections(maxUnproved)
   if (port > 65_535) throw new ConfigError('INVALID_CONFIG', `Port ${port}: expected at most 65535.`)
   const server = createServer({ requestTimeout: 30_000, maxHeaderSize: 16_384 }, (request, response) => {
-    void answer(request, response, options, names).catch(() => response.destroy())
+    void answer(request, response, options, { names, unproved }).catch(() => response.destroy())
   })
+  server.on('connection', (socket) => unproved.add(socket))
   server.on('clientError', (_error, socket) => {
     if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
   })
@@ -125,7 +131,7 @@ async function answer(
   request: IncomingMessage,
   response: ServerResponse,
   options: HttpServerOptions,
-  names: ReadonlySet<string>,
+  { names, unproved }: { readonly names: ReadonlySet<string>; readonly unproved: UnprovedConnections },
 ): Promise<void> {
   const { method = '', url = '' } = request
   const { origin } = request.headers
@@ -151,6 +157,7 @@ async function answer(
   if (!isAsset && !isSame(first, options.token)) {
     return refuse(response, 403, 'This address is not, or no longer, valid: open the one that bellis printed.')
   }
+  if (!isAsset) unproved.remove(request.socket)
   if (method === 'POST' && actions !== undefined) {
     const isToken = (text: string) => isSame(text, options.token)
     return answerPost(request, response, isAsset ? [] : path, { actions, isToken, onError })

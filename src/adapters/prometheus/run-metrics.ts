@@ -3,6 +3,8 @@ import type { AddressInfo } from 'node:net'
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import { hostInUrl } from '../../core/addresses.ts'
 import { ConfigError, messageOf } from '../../core/errors.ts'
+import { mostStrangers } from '../connections/open-file-limit.ts'
+import { UnprovedConnections } from '../connections/unproved-connections.ts'
 
 /** Histogram buckets, from a millisecond to an hour. */
 const BLOCK_SECONDS = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 60, 180, 600, 1800, 3600]
@@ -23,12 +25,19 @@ export interface RunMetrics extends AsyncDisposable {
   setUsed(used: { readonly readBytes: number; readonly writtenBytes: number; readonly peakMemory: number }): void
 }
 
+interface MetricsPlace {
+  readonly host: string
+  readonly port: number
+  readonly maxConnections?: number
+}
+
 /**
  * Serves the metrics of one run.
  * @param port 0 for a free one
+ * @param maxConnections for one more, the oldest is closed: whoever reaches the port may ask, and the run needs open files, too
  * @throws ConfigError `INVALID_CONFIG` if the address can't be used
  */
-export async function serveRunMetrics({ host, port }: { host: string; port: number }): Promise<RunMetrics> {
+export async function serveRunMetrics({ host, port, maxConnections = mostStrangers() }: MetricsPlace): Promise<RunMetrics> {
   const registers = [new Registry()]
   const labelNames = ['task']
   const gauge = (name: string, help: string, labels: string[] = []) =>
@@ -51,7 +60,7 @@ export async function serveRunMetrics({ host, port }: { host: string; port: numb
   const written = counter('written_bytes', 'Bytes of voxels written by workers.')
   const memory = gauge('worker_peak_memory_bytes', 'Peak memory of the largest worker.')
   const before = { readBytes: 0, writtenBytes: 0 }
-  const server = await listen(registers[0] as Registry, host, port)
+  const server = await listen(registers[0] as Registry, { host, port, maxConnections })
   const { port: actual } = server.address() as AddressInfo
   return {
     address: `http://${hostInUrl(host)}:${actual}/metrics`,
@@ -80,7 +89,7 @@ export async function serveRunMetrics({ host, port }: { host: string; port: numb
   }
 }
 
-async function listen(registry: Registry, host: string, port: number): Promise<Server> {
+async function listen(registry: Registry, { host, port, maxConnections }: Required<MetricsPlace>): Promise<Server> {
   const server = createServer((request, response) => {
     if (request.url?.split('?', 1)[0] !== '/metrics') response.writeHead(404).end()
     else if (request.method !== 'GET' && request.method !== 'HEAD')
@@ -92,6 +101,8 @@ async function listen(registry: Registry, host: string, port: number): Promise<S
       )
     }
   })
+  const connections = new UnprovedConnections(maxConnections)
+  server.on('connection', (socket) => connections.add(socket))
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   server.once('error', reject)
   server.listen(port, host, resolve)

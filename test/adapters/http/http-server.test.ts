@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { connect, type Socket } from 'node:net'
 import { describe, it } from 'node:test'
 import { type HttpServer, type HttpServerOptions, serveHttp } from '../../../src/adapters/http/http-server.ts'
 import { Unavailable } from '../../../src/core/unavailable.ts'
@@ -173,4 +174,40 @@ describe('the server of pages', () => {
     const folder = await request(place.server, `/${TOKEN}`)
     assert.deepEqual([folder.status, folder.headers.get('location')], [308, `/${TOKEN}/`])
   })
+
+  it('closes the oldest connection that has not shown the token for a new one, and none that has', async () => {
+    await using place = await serve({ maxUnproved: 3 })
+    const { port } = place.server
+    const browser = keptConnection(port)
+    await browser.get(`/${TOKEN}/digits`)
+    const strangers: ReturnType<typeof keptConnection>[] = []
+    for (const target of ['/', '/assets/page.js', `/${'b'.repeat(24)}/digits`, '/', '/assets/page.js']) {
+      const stranger = keptConnection(port)
+      await stranger.get(target)
+      strangers.push(stranger)
+    }
+    await strangers[0]?.closed
+    await strangers[1]?.closed
+    for (const open of [browser, ...strangers.slice(2)]) await open.get('/assets/page.js')
+    for (const open of [browser, ...strangers]) open.socket.destroy()
+  })
 })
+
+/** A connection that is used again, as browsers do. */
+function keptConnection(port: number) {
+  const socket: Socket = connect(port, '127.0.0.1')
+  const closed = new Promise<void>((resolve) => {
+    socket.once('close', () => resolve())
+    socket.on('error', () => {})
+  })
+  return {
+    socket,
+    closed,
+    /** Sends a request, and waits for its answer. */
+    async get(target: string): Promise<void> {
+      socket.write(`GET ${target} HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`)
+      const answered = new Promise((resolve) => socket.once('data', resolve))
+      assert.notEqual(await Promise.race([answered, closed]), undefined, target)
+    },
+  }
+}

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 
 /**
  * Connections of whoever can reach the port. Only a limited number of them is open at a time: for a new one, the oldest is
- * closed. A worker proves itself within milliseconds, so it is seldom the oldest.
+ * closed. A worker or a browser proves itself within milliseconds, so it is seldom the oldest.
  */
 export class UnprovedConnections {
   readonly #limit: number
