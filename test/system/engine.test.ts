@@ -111,6 +111,34 @@ describe('the engine for other programs', () => {
     })
   }
 
+  it('says which type of message it does not know, and ends: the parent would wait for ever', async () => {
+    await using engine = new Engine('pipe')
+    const printed = text(engine.child.stderr as Readable)
+    engine.send({ type: 'rnu', tasks: [] })
+    assert.match(await printed, /^bellis: The engine was sent a message of the type "rnu": expected "run" or "schedule"\.\n$/)
+    assert.equal(await engine.end(), 2)
+  })
+
+  it('takes a line for one message whatever ends lines elsewhere, in pieces, and without a line feed at its end', async () => {
+    await using engine = new Engine()
+    const sent = text(engine.child.stdout as Readable)
+    const id = 'a\u2028b\u2029c\u0085d'
+    const bytes = Buffer.from(JSON.stringify({ type: 'schedule', tasks: [task(id, 2)] }))
+    assert.ok(bytes.includes('\u2028'))
+    for (const byte of bytes) engine.child.stdin?.write(Uint8Array.of(byte))
+    engine.child.stdin?.end()
+    assert.equal(JSON.parse(await sent).states[0].id, id)
+  })
+
+  it('refuses a folder that is not there, by its name, and stays', async () => {
+    using folder = temporaryFolder()
+    await using engine = new Engine()
+    engine.send(request(join(folder.path, 'missing'), [task('t', 1)]))
+    await assert.rejects(engine.next('result'), /NO_SUCH_FILE.*missing.*expected a folder/s)
+    engine.send(request(folder.path, [task('t', 1)]))
+    await engine.next('listening')
+  })
+
   it('stops the run during which it gets what is no message, as if the parent had gone', async () => {
     for (const line of ['hello', '{"type":"dance"}']) {
       using folder = temporaryFolder()

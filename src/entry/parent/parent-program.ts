@@ -1,9 +1,11 @@
 // `bellis engine`: runs for a program in another language, which starts this one, and ends it by ending its input.
 import { resolve } from 'node:path'
 import { endsWithParent } from '../../adapters/files/process-identity.ts'
-import { toWireError } from '../../core/errors.ts'
+import { ConfigError, messageOf, toWireError } from '../../core/errors.ts'
 import { given } from '../../core/given.ts'
+import { errnoOf } from '../../core/system-errors.ts'
 import { printable } from '../../core/text/printable.ts'
+import { shorten } from '../../core/text/shorten.ts'
 import type { Run } from '../run.ts'
 import { startRun } from '../run.ts'
 import { setParentCommand } from '../run-folder/continuation.ts'
@@ -41,8 +43,28 @@ async function serveRuns(link: ParentLink): Promise<void> {
     link.take()
     const { type } = value as { readonly type?: unknown }
     if (type === 'schedule') await serveSchedule(link, value)
-    // Anything else was said of the last run when it had just ended.
-    if (type === 'run' && !(await serveRun(link, value))) process.exit(0)
+    else if (type === 'run') {
+      if (!(await serveRun(link, value))) process.exit(0)
+    } else if (!LATE.has(type)) {
+      const shown = shorten(JSON.stringify(type) ?? 'undefined', 80)
+      throw new ConfigError('INVALID_CONFIG', `The engine was sent a message of the type ${shown}: expected "run" or "schedule".`)
+    }
+  }
+}
+
+/** What may be said of the last run or scheduler when it has just ended. */
+const LATE: ReadonlySet<unknown> = new Set(['exited', 'checked', 'stop', 'acquire', 'release', 'close'])
+
+/** @throws ConfigError `NO_SUCH_FILE` */
+function enter(directory: string): void {
+  try {
+    process.chdir(directory)
+  } catch (error) {
+    throw new ConfigError(
+      'NO_SUCH_FILE',
+      `"directory" is ${JSON.stringify(directory)}: expected a folder that can be entered (${errnoOf(error) ?? messageOf(error)}).`,
+      { cause: error },
+    )
   }
 }
 
@@ -53,7 +75,7 @@ async function serveRun(link: ParentLink, message: unknown): Promise<boolean> {
   let folder: string | null = null
   try {
     const request = parseRunRequest(message)
-    process.chdir(request.directory)
+    enter(request.directory)
     setParentCommand(request.command ?? null)
     launcher = new ParentLauncher(request.tasks, link.send)
     run = startRun(roiTasks(request.tasks), {
