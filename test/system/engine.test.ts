@@ -115,7 +115,10 @@ describe('the engine for other programs', () => {
     await using engine = new Engine('pipe')
     const printed = text(engine.child.stderr as Readable)
     engine.send({ type: 'rnu', tasks: [] })
-    assert.match(await printed, /^bellis: The engine was sent a message of the type "rnu": expected "run" or "schedule"\.\n$/)
+    assert.match(
+      await printed,
+      /^bellis: The engine was sent a message of the type "rnu": expected "run" or "schedule"\.\n$/,
+    )
     assert.equal(await engine.end(), 2)
   })
 

@@ -11,12 +11,12 @@ import {
 import { parseJoin } from '../../core/protocol/parse.ts'
 import type { Channel } from '../../ports/channel.ts'
 import type { Listener } from '../../ports/listener.ts'
-import { LineChannel } from './line-channel.ts'
 import { openFileLimit } from '../connections/open-file-limit.ts'
+import { UnprovedConnections } from '../connections/unproved-connections.ts'
+import { LineChannel } from './line-channel.ts'
 import type { Certificate } from './own-certificate.ts'
 import { TlsGate } from './tls-gate.ts'
 import { type CoordinatorEnd, proveCoordinator } from './token-proof.ts'
-import { UnprovedConnections } from '../connections/unproved-connections.ts'
 
 export interface TcpListenerOptions {
   /** Where to listen. @default '127.0.0.1' */

@@ -37,7 +37,11 @@ interface MetricsPlace {
  * @param maxConnections for one more, the oldest is closed: whoever reaches the port may ask, and the run needs open files, too
  * @throws ConfigError `INVALID_CONFIG` if the address can't be used
  */
-export async function serveRunMetrics({ host, port, maxConnections = mostStrangers() }: MetricsPlace): Promise<RunMetrics> {
+export async function serveRunMetrics({
+  host,
+  port,
+  maxConnections = mostStrangers(),
+}: MetricsPlace): Promise<RunMetrics> {
   const registers = [new Registry()]
   const labelNames = ['task']
   const gauge = (name: string, help: string, labels: string[] = []) =>

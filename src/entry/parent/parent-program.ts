@@ -47,7 +47,10 @@ async function serveRuns(link: ParentLink): Promise<void> {
       if (!(await serveRun(link, value))) process.exit(0)
     } else if (!LATE.has(type)) {
       const shown = shorten(JSON.stringify(type) ?? 'undefined', 80)
-      throw new ConfigError('INVALID_CONFIG', `The engine was sent a message of the type ${shown}: expected "run" or "schedule".`)
+      throw new ConfigError(
+        'INVALID_CONFIG',
+        `The engine was sent a message of the type ${shown}: expected "run" or "schedule".`,
+      )
     }
   }
 }
