@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { describe } from 'node:test'
 import { fuzzTarget } from '../support/fuzz/fuzz-target.ts'
 import { GREY_JPEG } from '../support/images.ts'
@@ -83,9 +84,10 @@ describe('precomputed volumes', () => {
 
   fuzzTarget('jpeg', {
     kind: 'bytes',
-    seeds: [GREY_JPEG],
+    seeds: [GREY_JPEG, readFileSync(new URL('../adapters/jpeg/fixtures/grey.jpg', import.meta.url))],
     dictionary: [
       Uint8Array.of(255, 0xc0),
+      Uint8Array.of(255, 0xc2),
       Uint8Array.of(255, 0xc4),
       Uint8Array.of(255, 0xda),
       Uint8Array.of(255, 0xd0),
