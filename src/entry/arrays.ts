@@ -21,8 +21,10 @@ import { type CreateVolumeOptions, createOptionsOf } from '../runtime/volumes/cr
 import { type VolumeArray, volumeArray } from '../runtime/volumes/volume-array.ts'
 import { assertHeld, currentLease } from '../runtime/worker/running-block.ts'
 import { describeOtherFile, describeOtherFolder, describeOtherName, startOf } from './other-formats.ts'
-import { PackedArrays, zipOptions } from './packed/packed-arrays.ts'
+import { hdf5Files } from './packed/hdf5-files.ts'
+import { PackedArrays } from './packed/packed-arrays.ts'
 import { finishedPath, isPacked, isUnfinished, packedFile } from './packed/packed-file.ts'
+import { zipFiles } from './packed/zip-files.ts'
 import { placedArray } from './placed-array.ts'
 
 /** Whether links may lead out of datasets. Read at each opening: the command line sets it, and workers that it starts inherit it. */
@@ -41,7 +43,7 @@ const stack = stackFormat((path) => (PNG_SUFFIX.test(path) ? png : tiff).open(pa
 })
 
 /** Arrays of files that are written at the end of a run. */
-export const packedArrays = new PackedArrays({ zip: { reader: zarr, optionsFor: zipOptions } }, zarr)
+export const packedArrays = new PackedArrays({ zip: zipFiles, hdf5: hdf5Files }, zarr)
 
 /** The parts of a dataset's path. */
 export interface DatasetPath {

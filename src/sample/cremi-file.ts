@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import { FLOAT64, type Hdf5Volume, type Hdf5Writer, UINT8, UINT64 } from '../adapters/hdf5/hdf5-writer.ts'
+import { FLOAT64, type Hdf5Volume, type Hdf5Writer, UINT8, UINT64 } from '../adapters/hdf5/writing/hdf5-writer.ts'
 import type { Tissue, TissueSection } from './tissue.ts'
 
 /** nm per voxel, z y x: the resolution of CREMI's samples. */
@@ -22,9 +22,9 @@ export class CremiFile {
   constructor(writer: Hdf5Writer, size: readonly number[]) {
     this.#writer = writer
     const chunk = size.map((length, axis) => Math.min(length, CHUNK[axis]!))
-    this.#raw = { path: '/volumes/raw', element: UINT8, size, chunk }
-    this.#neurons = { path: '/volumes/labels/neuron_ids', element: UINT64, size, chunk }
-    this.#clefts = { path: '/volumes/labels/clefts', element: UINT64, size, chunk }
+    this.#raw = { path: '/volumes/raw', element: UINT8, size, chunk, level: 4 }
+    this.#neurons = { path: '/volumes/labels/neuron_ids', element: UINT64, size, chunk, level: 4 }
+    this.#clefts = { path: '/volumes/labels/clefts', element: UINT64, size, chunk, level: 4 }
   }
 
   /** Creates the groups, the empty volumes and their attributes. */

@@ -1,6 +1,6 @@
 import { renameSync, rmSync, statSync } from 'node:fs'
 import { basename, dirname, join, resolve } from 'node:path'
-import { clearTimes, Hdf5Writer, writeFailure } from '../adapters/hdf5/hdf5-writer.ts'
+import { clearTimes, Hdf5Writer, writeFailure } from '../adapters/hdf5/writing/hdf5-writer.ts'
 import { ConfigError } from '../core/errors.ts'
 import { CremiFile, RESOLUTION } from './cremi-file.ts'
 import { createTissue, type Tissue } from './tissue.ts'

@@ -4,12 +4,12 @@ import { Scratch } from './scratch.ts'
 
 const shape = z.array(z.number().int().positive()).min(1)
 
-/** Copies any readable dataset to Zarr, N5 or a precomputed volume, block by block: the same voxels with the same placement. */
+/** Copies any readable dataset to Zarr, N5, HDF5 or a precomputed volume, block by block: the same voxels with the same placement. */
 export const convert = defineTask({
   name: 'convert',
   config: z.object({
     input: z.string().describe('dataset to copy'),
-    output: z.string().describe('array to write: Zarr, N5 or precomputed, as its name says'),
+    output: z.string().describe('array to write: Zarr, N5, HDF5 or precomputed, as its name says'),
     chunk: shape.optional().describe('chunk shape of the output, voxels (default: about 64 per axis)'),
     shard: shape
       .optional()

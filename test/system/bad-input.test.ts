@@ -167,7 +167,11 @@ const OUTPUTS: readonly Case[] = [
     to('out.h5/raw'),
     /writes Zarr, N5 and precomputed; "out\.h5" is HDF5.* such as out\.zarr\/name/,
   ],
-  ['an output in the input file', to(at('sample.hdf/volumes/more')), /sample\.hdf" is HDF5, which is read-only/],
+  [
+    'an output in the input file',
+    to(at('sample.hdf/volumes/more')),
+    /sample\.hdf exists, and such files are written once, with all their arrays; write to another file/,
+  ],
   ['an output without a suffix', to('out/raw'), /out\/raw: expected a file or folder that ends in \.zarr/],
   ['an output in N5 with shards', to('out.n5/raw', '--shard', '64,64,64'), /out\.n5\/raw: N5 has no shards/],
   [

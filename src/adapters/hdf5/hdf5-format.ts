@@ -41,7 +41,7 @@ const LARGEST_CHUNK_BYTES = 256 * 2 ** 20
 const SLAB_BYTES = 2 ** 20
 
 /**
- * HDF5 files, for reading: contiguous, compact, chunked and virtual datasets of integers, IEEE floats and h5py's bool.
+ * HDF5 files, for reading (see `writeArrays` for writing): contiguous, compact, chunked and virtual datasets of integers, IEEE floats and h5py's bool.
  * Placement is CREMI's and funlib's (see `axesOf`), or that of Imaris and BigDataViewer (see `knownLayout`).
  */
 export function hdf5Format(options: Hdf5FormatOptions = {}): ArrayFormat {
@@ -97,7 +97,7 @@ export function hdf5Format(options: Hdf5FormatOptions = {}): ArrayFormat {
 const readOnly = (container: string): ConfigError =>
   new ConfigError(
     'UNSUPPORTED',
-    `Bellis writes Zarr, N5 and precomputed; "${container}" is HDF5, which is read-only. Use a path such as out.zarr/name.`,
+    `"${container}" is an HDF5 file, which is written once, by a run; write to a new one, or to a path such as out.zarr/name.`,
   )
 
 /** Without the query of an address. */

@@ -27,7 +27,7 @@ type Attributes = Readonly<Record<string, unknown>>
 
 /** The provenance in the attributes of an array; undefined if there is none, or if it can't be understood. */
 export function provenanceIn(attributes: Attributes): ArrayProvenance | undefined {
-  const found = attributes[PROVENANCE] as Partial<ArrayProvenance> | null | undefined
+  const found = objectOf(attributes[PROVENANCE]) as Partial<ArrayProvenance> | null | undefined
   if (typeof found !== 'object' || found === null) return undefined
   const { version, task, id, config, inputs, run, record, started, ended } = found
   const isText = (value: unknown) => typeof value === 'string'
@@ -35,6 +35,16 @@ export function provenanceIn(attributes: Attributes): ArrayProvenance | undefine
   if (![id, ended].every((value) => value === undefined || isText(value))) return undefined
   if (!Array.isArray(inputs) || !inputs.every(isText)) return undefined
   return { ...found, config: config ?? {} } as ArrayProvenance
+}
+
+/** Formats without objects have it as a text in JSON. */
+function objectOf(value: unknown): unknown {
+  if (typeof value !== 'string') return value
+  try {
+    return JSON.parse(value)
+  } catch {
+    return undefined
+  }
 }
 
 /** Attributes without what made their array: it does not hold for a copy. */

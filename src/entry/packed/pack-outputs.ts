@@ -1,6 +1,7 @@
 import { existsSync, statSync } from 'node:fs'
 import { link, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { type NewDataset, writeArrays } from '../../adapters/hdf5/writing/write-arrays.ts'
 import { ioError } from '../../adapters/zarr/files/file-errors.ts'
 import { syncFolder, temporaryName } from '../../adapters/zarr/files/replace-file.ts'
 import { awaitLockFile } from '../../adapters/zarr/lock-file.ts'
@@ -8,10 +9,14 @@ import { TEMPORARY_PREFIX } from '../../adapters/zarr/store.ts'
 import { packContainer } from '../../adapters/zarr/zip/packed-container.ts'
 import { ConfigError } from '../../core/errors.ts'
 import { provenanceIn } from '../../core/progress/array-provenance.ts'
+import { ResourceStack } from '../../core/resource-stack.ts'
 import { errnoOf } from '../../core/system-errors.ts'
 import type { PlannedPipeline } from '../../runtime/tasks/planned-task.ts'
 import { arrayStore, packedArrays, parseDatasetPath } from '../arrays.ts'
+import { readMark } from '../run-folder/output-mark.ts'
+import { datasetOf } from './hdf5-files.ts'
 import { isPacked, isUnfinished, type PackedFile, packedFile } from './packed-file.ts'
+import { isOme } from './zip-files.ts'
 
 /** Of the folder, while its arrays are being packed. */
 const PACK_LOCK = `${TEMPORARY_PREFIX}pack-lock`
@@ -95,7 +100,8 @@ async function pack(file: PackedFile): Promise<void> {
   })
   if (isPacked(file)) return
   try {
-    await packContainer(unfinished, packed, { isOme: /\.ozx$/i.test(path) })
+    if (file.kind === 'zip') await packContainer(unfinished, packed, { isOme: isOme(file) })
+    else await packDatasets(file, packed)
   } catch (error) {
     // A full disk has room for other things then.
     await rm(packed, { force: true }).catch(() => {})
@@ -109,6 +115,16 @@ async function pack(file: PackedFile): Promise<void> {
     throw ioError('write', path, error)
   }
   await removeFolder(unfinished)
+}
+
+async function packDatasets(file: PackedFile, target: string): Promise<void> {
+  await using open = new ResourceStack()
+  const datasets: NewDataset[] = []
+  for (const inner of await packedArrays.arraysBeside(file)) {
+    const path = `${file.unfinished}/${inner}`
+    datasets.push(datasetOf(inner, open.use(await arrayStore.open(path)), await readMark(path)))
+  }
+  await writeArrays(target, datasets)
 }
 
 /** Never in place of another file. The old name stays, so that a killed run is seen to have come this far. */

@@ -3,7 +3,6 @@ import { checkReusable } from '../../adapters/zarr/check-reusable.ts'
 import { alreadyExists } from '../../adapters/zarr/container-errors.ts'
 import { ioError } from '../../adapters/zarr/files/file-errors.ts'
 import { ConfigError } from '../../core/errors.ts'
-import { given } from '../../core/given.ts'
 import type { ArrayDescription, ArrayFormat, ChunkedArray, CreateArrayOptions } from '../../ports/chunked-array.ts'
 import { finishedPath, isPacked, type PackedFile, type PackedKind } from './packed-file.ts'
 
@@ -13,6 +12,8 @@ export interface PackedFormat {
   readonly reader: ArrayFormat
   /** With what the array in the folder is created. @throws ConfigError `UNSUPPORTED`, `UNSUPPORTED_CODEC` for what the file can't have */
   readonly optionsFor: (file: PackedFile, options: CreateArrayOptions) => CreateArrayOptions
+  /** The mark of the run that wrote an array of a file. @returns undefined if there is none */
+  readonly markIn: (path: string, inner: string) => Promise<string | undefined>
 }
 
 /**
@@ -53,6 +54,11 @@ export class PackedArrays {
     return arraysOf(this.#formats[kind].reader, path)
   }
 
+  /** The mark of the run that wrote an array of a file that is there. @returns undefined if there is none */
+  markIn({ kind, path, inner }: PackedFile): Promise<string | undefined> {
+    return this.#formats[kind].markIn(path, inner)
+  }
+
   /** The paths of the arrays in the folder beside a file. */
   arraysBeside({ unfinished }: PackedFile): Promise<readonly string[]> {
     return arraysOf(this.#folders, unfinished)
@@ -85,12 +91,3 @@ const isComplete = (path: string, cause: ConfigError): ConfigError =>
     `${path} exists, and such files are written once, with all their arrays; write to another file, or to a folder.`,
     { cause },
   )
-
-/** Zip files have what folders have; those of OME-NGFF are Zarr 3. */
-export function zipOptions({ path }: PackedFile, options: CreateArrayOptions): CreateArrayOptions {
-  const isOme = /\.ozx$/i.test(path)
-  if (isOme && options.zarrFormat === 2) {
-    throw new ConfigError('UNSUPPORTED', `${path}: .ozx files have Zarr 3; omit the version, or write out.zarr.zip.`)
-  }
-  return { ...options, ...given({ zarrFormat: isOme ? 3 : options.zarrFormat }) }
-}

@@ -2,7 +2,7 @@ import { statSync } from 'node:fs'
 import { isAddress } from '../../core/text/address.ts'
 
 /** The formats of files that are written once. */
-export type PackedKind = 'zip'
+export type PackedKind = 'zip' | 'hdf5'
 
 /** A file with arrays that is written once, at the end of a run: until then its arrays are in a Zarr folder beside it. */
 export interface PackedFile {
@@ -17,7 +17,10 @@ export interface PackedFile {
 
 const UNFINISHED = '.unfinished.zarr'
 
-const KINDS: readonly (readonly [RegExp, PackedKind])[] = [[/\.(zip|ozx)$/i, 'zip']]
+const KINDS: readonly (readonly [RegExp, PackedKind])[] = [
+  [/\.(zip|ozx)$/i, 'zip'],
+  [/\.(hdf|hdf5|h5)$/i, 'hdf5'],
+]
 
 /** The file that a dataset is, or will be, part of. @returns undefined for datasets of other formats, and for folders with such a name */
 export function packedFile({
@@ -40,7 +43,7 @@ export const isPacked = ({ path }: PackedFile): boolean => statSync(path, { thro
 export const isUnfinished = (file: PackedFile): boolean =>
   !isPacked(file) && statSync(file.unfinished, { throwIfNoEntry: false })?.isDirectory() === true
 
-const IN_FOLDER = new RegExp(`(\\.(?:zip|ozx))\\${UNFINISHED}(?=/|$)`, 'i')
+const IN_FOLDER = new RegExp(`(\\.(?:zip|ozx|hdf|hdf5|h5))\\${UNFINISHED}(?=/|$)`, 'i')
 
 /** The path of an array in the file that it will be part of, for one in the folder beside it. */
 export const finishedPath = (path: string): string => path.replace(IN_FOLDER, '$1')

@@ -4,13 +4,12 @@ import { readTextFile } from '../../adapters/files/open-file.ts'
 import { isObjectAddress } from '../../adapters/objects/object-address.ts'
 import { readObjectMark, writeObjectMark } from '../../adapters/zarr/objects/object-marks.ts'
 import { MARK_FILE } from '../../adapters/zarr/write-guard.ts'
-import { markInZip } from '../../adapters/zarr/zip/packed-container.ts'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
 import { belongsToLineage, type Lineage, type LineageMark } from '../../core/progress/lineage.ts'
 import { systemFailure, systemReason } from '../../core/system-errors.ts'
 import { isSameRunName } from '../../core/text/run-name.ts'
 import { parseValidLeases, type ValidLeases } from '../../core/workers/valid-leases.ts'
-import { packedFileOf } from '../arrays.ts'
+import { packedArrays, packedFileOf } from '../arrays.ts'
 import { replaceFile } from './run-files.ts'
 
 /** Who wrote an output: what the file `.bellis-run` in its folder contains. */
@@ -44,7 +43,7 @@ export async function readMark(path: string): Promise<FoundMark | undefined> {
   }
   const packed = packedFileOf(path)
   if (packed !== undefined) {
-    const text = await markInZip(packed.path, packed.inner)
+    const text = await packedArrays.markIn(packed)
     return text === undefined ? undefined : parseMark(text)
   }
   const file = join(path, MARK_FILE)

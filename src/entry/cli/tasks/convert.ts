@@ -11,9 +11,12 @@ import { runTasks } from './run-tasks.ts'
 export function convertCommand(always: RunFlags = {}): Command {
   const command = new Command('convert')
     .alias('copy')
-    .description('Copies any readable dataset into Zarr, N5 or precomputed, block by block.')
+    .description('Copies any readable dataset into Zarr, N5, HDF5 or precomputed, block by block.')
     .argument('<src>', 'dataset to copy: sample.hdf/volumes/raw; or a Zarr group, with all that is in it: image.zarr')
-    .argument('<dst>', 'array to write: out.zarr/volumes/raw, out.n5/raw, out.precomputed, out.zarr.zip/raw')
+    .argument(
+      '<dst>',
+      'array to write: out.zarr/volumes/raw, out.n5/raw, out.precomputed, out.h5/raw, out.zarr.zip/raw',
+    )
     .optionsGroup(GROUPS.task)
     .option(
       '--roi <offset:shape>',

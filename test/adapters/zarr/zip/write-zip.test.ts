@@ -4,15 +4,16 @@ import { dirname, join } from 'node:path'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { zarrFormat } from '../../../../src/adapters/zarr/zarr-format.ts'
+import { packContainer } from '../../../../src/adapters/zarr/zip/packed-container.ts'
 import { writeZip } from '../../../../src/adapters/zarr/zip/write-zip.ts'
 import { readZipDirectory } from '../../../../src/adapters/zarr/zip/zip-directory.ts'
 import { directoryEnd, directoryEntry } from '../../../../src/adapters/zarr/zip/zip-records.ts'
 import { zipStore } from '../../../../src/adapters/zarr/zip/zip-store.ts'
-import { DTYPES, isBigDType } from '../../../../src/core/array/dtype.ts'
+import { bytesOf, DTYPES, isBigDType } from '../../../../src/core/array/dtype.ts'
 import { roi } from '../../../../src/core/geometry/roi.ts'
 import { describeChunkedArray } from '../../../contracts/chunked-array.contract.ts'
 import { pythonOrSkip, runPython } from '../../../support/python.ts'
-import { temporaryFolder } from '../../../support/zarr.ts'
+import { countOf, noise, temporaryFolder } from '../../../support/zarr.ts'
 
 const put = (folder: string, files: Readonly<Record<string, Uint8Array>>) => {
   for (const [name, bytes] of Object.entries(files)) {
@@ -20,6 +21,7 @@ const put = (folder: string, files: Readonly<Record<string, Uint8Array>>) => {
     writeFileSync(join(folder, name), bytes)
   }
 }
+const format = zarrFormat()
 const bytes = (length: number, seed = 1) => Uint8Array.from({ length }, (_, i) => (i * seed) % 251)
 /** More than is read at once. */
 const LARGE = 9 * 2 ** 20
@@ -74,6 +76,44 @@ with zipfile.ZipFile(sys.argv[1]) as file:
       [...bytes(LARGE, 7).slice(-3)],
     ])
   })
+
+  for (const zarrFormat of [2, 3] as const) {
+    it(`is one that zarr-python and tensorstore read, with Zarr ${zarrFormat} of all element types, and with shards`, async (t) => {
+      const python = pythonOrSkip(t)
+      if (python === undefined) return
+      const folder = await temporaryFolder(t)
+      const index: object[] = []
+      for (const [i, dtype] of DTYPES.entries()) {
+        const shape = [5, 7, 9].slice(i % 3)
+        const inner = `a/${dtype}`
+        const shards = zarrFormat === 3 && i % 2 === 0 ? { shardShape: shape.map(() => 8) } : {}
+        const chunkShape = shape.map(() => 4)
+        const array = await format.create(join(folder, 'a.zarr'), inner, {
+          shape,
+          dtype,
+          chunkShape,
+          zarrFormat,
+          ...shards,
+        })
+        const voxels = noise(dtype, countOf(shape), i)
+        await array.writeVoxels(
+          roi(
+            shape.map(() => 0),
+            shape,
+          ),
+          voxels,
+        )
+        const data = join(folder, `${dtype}.bin`)
+        writeFileSync(data, bytesOf(voxels))
+        index.push({ inner, dtype, shape, data, zarrFormat })
+      }
+      await packContainer(join(folder, 'a.zarr'), join(folder, 'a.zip'), { isOme: zarrFormat === 3 })
+      writeFileSync(join(folder, 'index.json'), JSON.stringify(index))
+      const script = new URL('read_zips.py', import.meta.url)
+      const printed = await runPython(python, script, [join(folder, 'a.zip'), join(folder, 'index.json')])
+      assert.equal(printed.trim(), String(DTYPES.length))
+    })
+  }
 
   it('has metadata first, outer groups before inner ones, and nothing that is left out', async (t) => {
     const folder = await temporaryFolder(t)
@@ -131,7 +171,6 @@ with zipfile.ZipFile(sys.argv[1]) as file:
   })
 })
 
-const format = zarrFormat()
 let made = 0
 
 describeChunkedArray('a zip file that Bellis has written', {

@@ -1,8 +1,8 @@
 import { closeSync, fsyncSync, openSync, writeSync } from 'node:fs'
-import { BlockwiseError, InfrastructureError } from '../../core/errors.ts'
-import { errnoOf, systemFailure, systemReason } from '../../core/system-errors.ts'
-import { entriesBelow } from './hdf5-entries.ts'
-import { Hdf5File } from './hdf5-file.ts'
+import { BlockwiseError, InfrastructureError } from '../../../core/errors.ts'
+import { errnoOf, systemFailure, systemReason } from '../../../core/system-errors.ts'
+import { entriesBelow } from '../hdf5-entries.ts'
+import { Hdf5File } from '../hdf5-file.ts'
 import {
   callHdf5,
   HDF5_CLASS,
@@ -11,8 +11,8 @@ import {
   type Hdf5NewDataset,
   loadHdf5,
   scratchMemory,
-} from './library.ts'
-import { MESSAGE } from './object-header.ts'
+} from '../library.ts'
+import { MESSAGE } from '../object-header.ts'
 
 type ElementType = Pick<Hdf5NewDataset, 'type' | 'size' | 'signed' | 'vlen' | 'cset'>
 
@@ -21,16 +21,21 @@ export const UINT64: ElementType = { type: HDF5_CLASS.integer, size: 8, signed: 
 export const FLOAT64: ElementType = { type: HDF5_CLASS.float, size: 8, signed: true, vlen: false }
 const TEXT: ElementType = { type: HDF5_CLASS.string, size: 4, signed: false, vlen: true, cset: 1 }
 
+/** The number of the filter. */
+const GZIP = 1
+
 /** HDF5's H5F_ACC_TRUNC. */
 const CREATE = 2
 
-/** A chunked volume with axes z, y, x. */
+/** A chunked volume; those of `writeSlab` have axes z, y, x. */
 export interface Hdf5Volume {
   readonly path: string
   readonly element: ElementType
   /** Voxels. */
   readonly size: readonly number[]
   readonly chunk: readonly number[]
+  /** Of gzip, 0 to 9; not compressed if it is undefined. */
+  readonly level: number | undefined
 }
 
 /** One new HDF5 file. Every method throws `Hdf5Failure` if HDF5 reports an error. */
@@ -55,13 +60,15 @@ export class Hdf5Writer {
   }
 
   /** Created empty and then enlarged, because creating it at full size would need all voxels at once. */
-  createVolume({ path, element, size, chunk }: Hdf5Volume): void {
+  createVolume({ path, element, size, chunk, level }: Hdf5Volume): void {
     const empty = {
-      ...describe(element, [0, 0, 0]),
+      ...describe(
+        element,
+        size.map(() => 0),
+      ),
       maxshape: size.map(BigInt),
       chunks: chunk.map(BigInt),
-      compression: 1,
-      compression_opts: [4],
+      ...(level === undefined ? {} : { compression: GZIP, compression_opts: [level] }),
     }
     this.#call((hdf5) => hdf5.create_dataset(this.#file, path, BigInt(scratchMemory(this.#library, 8)), empty))
     this.#call((hdf5) => hdf5.resize_dataset(this.#file, path, size.map(BigInt)))
@@ -93,6 +100,16 @@ export class Hdf5Writer {
     }
   }
 
+  /** Writes a box of voxels, C order: best one of whole chunks, which HDF5 compresses at once. */
+  writeBox(path: string, offset: readonly number[], shape: readonly number[], voxels: Uint8Array): void {
+    const pointer = scratchMemory(this.#library, voxels.length)
+    this.#library.HEAPU8.set(voxels, pointer)
+    const steps = shape.map(() => 1n)
+    this.#call((hdf5) =>
+      hdf5.set_dataset_data(this.#file, path, shape.map(BigInt), offset.map(BigInt), steps, BigInt(pointer)),
+    )
+  }
+
   writeList(path: string, element: ElementType, shape: readonly number[], data: BigUint64Array | Float64Array): void {
     const pointer = this.#copyIn(data)
     this.#call((hdf5) => hdf5.create_dataset(this.#file, path, pointer, describe(element, shape)))
@@ -102,14 +119,17 @@ export class Hdf5Writer {
     this.#call((hdf5) => hdf5.create_vlen_str_dataset(this.#file, path, texts, describe(TEXT, [texts.length])))
   }
 
-  /** @param values numbers as a list of float64, or one text */
-  writeAttribute(path: string, name: string, values: readonly number[] | string): void {
-    if (typeof values === 'string') {
-      this.#call((hdf5) => hdf5.create_vlen_str_attribute(this.#file, path, name, [values], describe(TEXT, [])))
+  /** @param values numbers as a list of float64, one number, one text or a list of texts */
+  writeAttribute(path: string, name: string, values: readonly number[] | number | string | readonly string[]): void {
+    const shape = Array.isArray(values) ? [values.length] : []
+    const list = (Array.isArray(values) ? values : [values]) as readonly number[] | readonly string[]
+    if (typeof list[0] === 'string') {
+      const texts = list as readonly string[]
+      this.#call((hdf5) => hdf5.create_vlen_str_attribute(this.#file, path, name, texts, describe(TEXT, shape)))
       return
     }
-    const pointer = this.#copyIn(Float64Array.from(values))
-    this.#call((hdf5) => hdf5.create_attribute(this.#file, path, name, pointer, describe(FLOAT64, [values.length])))
+    const pointer = this.#copyIn(Float64Array.from(list as readonly number[]))
+    this.#call((hdf5) => hdf5.create_attribute(this.#file, path, name, pointer, describe(FLOAT64, shape)))
   }
 
   close(): void {
