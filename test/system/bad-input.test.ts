@@ -162,11 +162,7 @@ const OUTPUTS: readonly Case[] = [
   ],
   ['an output that is a group', to(at('two.zarr/a')), /two\.zarr\/a is a group that contains other arrays/],
   ['an output below a file', to(at('folder/notes.txt/out.zarr/raw')), /Can't write .*notes\.txt\/out\.zarr/],
-  [
-    'an output in HDF5',
-    to('out.h5/raw'),
-    /writes Zarr, N5 and precomputed; "out\.h5" is HDF5.* such as out\.zarr\/name/,
-  ],
+  ['an output in HDF5 without a name', to('out.h5'), /out\.h5: expected the name of a dataset in the file, such as/],
   [
     'an output in the input file',
     to(at('sample.hdf/volumes/more')),

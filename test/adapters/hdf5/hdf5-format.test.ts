@@ -551,10 +551,10 @@ describe('HDF5: refusals', () => {
     await assert.rejects(format.list(path, ''), failsWith('INVALID_METADATA', ConfigError, /not an HDF5 file/))
   })
 
-  it('never writes, and never opens a file for writing', async () => {
+  it('never writes into a file that is there, and never opens one for writing', async () => {
     const path = fixture('layouts.h5')
     const options = { shape: [1], dtype: 'uint8' } as const
-    const readOnly = failsWith('UNSUPPORTED', ConfigError, /Bellis writes Zarr/)
+    const readOnly = failsWith('UNSUPPORTED', ConfigError, /written once, by a run/)
     await assert.rejects(format.create(path, 'x', options), readOnly)
     await assert.rejects(format.planCreate(path, 'x', options), readOnly)
     await assert.rejects(format.open(path, 'gzip', { mode: 'r+' }), readOnly)
