@@ -213,6 +213,16 @@ describe('the page that bellis show serves, in a browser', () => {
     await assertGray(t, [[dataset, await make(dataset, bytes(), options)]])
   })
 
+  it('draws N5 and precomputed volumes exactly', async (t) => {
+    const datasets: [string, Volume][] = []
+    for (const name of ['blocks.n5/raw', 'volume.precomputed']) {
+      const options = { shape, dtype: 'uint8', chunkShape: [5, 16, 32] } as const
+      const codec = name.endsWith('raw') ? 'gzip' : 'raw'
+      datasets.push([path(name), await make(path(name), bytes(), { ...options, codec })])
+    }
+    await assertGray(t, datasets)
+  })
+
   it('draws HDF5 exactly, raw and labels', async (t) => {
     const { code, stderr } = await bellis(['sample', 'sample.hdf', '--size', '12,64,96', '--quiet'], {
       cwd: folder.path,
