@@ -137,8 +137,11 @@ export interface CreateArrayOptions {
   readonly groupsLike?: { readonly container: string; readonly inner: string; readonly below: string }
   /** @default 3 */
   readonly zarrFormat?: 2 | 3
-  /** What to do if the array exists. `reuse` opens it if shape, dtype, chunk shape and placement are the same. @default 'refuse' */
-  readonly ifExists?: 'refuse' | 'reuse' | 'replace'
+  /**
+   * What to do if the array exists. `reuse` opens it if shape, dtype, chunk shape and placement are the same; `grow`, too, after it was made
+   * larger at its ends if it is smaller. @default 'refuse'
+   */
+  readonly ifExists?: 'refuse' | 'reuse' | 'grow' | 'replace'
   /** Whether a write waits until the data is on the disk. @default false */
   readonly fsync?: boolean
 }

@@ -1,7 +1,7 @@
 import type { WireError } from '../core/errors.ts'
 import type { StoreStatus } from '../core/events.ts'
 import type { Lineage } from '../core/progress/lineage.ts'
-import type { RunIdentity } from '../core/progress/run-identity.ts'
+import type { RecordedTask, RunIdentity } from '../core/progress/run-identity.ts'
 
 /** One failed attempt at a block. Here and below, `task` is the task's place in the run's identity. */
 export interface FailedAttempt {
@@ -114,6 +114,14 @@ export interface ProgressStore extends AsyncDisposable {
   read(run: string): Promise<RunReader | undefined>
   /** The names of the runs that have a record here and whose names end in a text, sorted. A store of one run does not need it. */
   find?(ending: string): Promise<string[]>
+  /**
+   * Gives the tasks of a record other grids: in one step, so that whoever reads it, or the next start after a kill, finds all of the old
+   * record or all of the new one. Failed attempts are forgotten, all else stays. Resolves when the disk itself has it. Absent if the store
+   * can't do that.
+   * @param tasks those of the record, with their new grids
+   * @param completed for each task, which blocks of the new grid are done, as a bitmap
+   */
+  carryOver?(run: string, tasks: readonly RecordedTask[], completed: readonly Uint8Array[]): Promise<void>
   /** Removes a run's record; a missing one is no error. */
   remove(run: string): Promise<void>
   /**

@@ -117,6 +117,35 @@ export function describeProgressStore(
     )
 
     it(
+      'a record is carried over to other grids: with the blocks that are said to be done, its id and its lineage, and no failed attempts',
+      withPlace(async (place, store) => {
+        const record = await store.open({ ...identity, id: 'the record' })
+        await record.commit({
+          pages: [{ task: 0, page: 0, bits: bits(13, 0, 42, 99) }],
+          failedAttempts: [failedAttempt({ task: 1 })],
+        })
+        const lineage = { epochs: ['first'], removals: 3 }
+        await record.continueAs(lineage)
+        await record[Symbol.asyncDispose]()
+        const grown = identityOf(recordedTask('one', 70_000), recordedTask('two', 140_000))
+        const completed = [bits(8750, 7, 69_999), bits(17_500, 139_999)]
+        await using again = place.open()
+        await again.carryOver?.(identity.run, grown.tasks, completed)
+        const reader = await again.read(identity.run)
+        assert.ok(reader !== undefined)
+        await using open = await again.open(grown)
+        for (const found of [reader, open]) {
+          assert.deepEqual(found.identity.tasks, grown.tasks)
+          assert.deepEqual([found.identity.id, found.identity.lineage], ['the record', lineage])
+          assert.deepEqual(await completedBlocks(found, 0), [7, 69_999])
+          assert.deepEqual(await completedBlocks(found, 1), [139_999])
+          assert.deepEqual([...(await all(found.failedAttempts(1)))], [])
+        }
+        await assert.rejects(again.open(identity), { code: 'GRID_MISMATCH' })
+      }),
+    )
+
+    it(
       'a record of 10^8 blocks keeps only pages with finished blocks, and returns them in order',
       withPlace(async (_, store) => {
         const record = await store.open(identityOf(recordedTask('huge', 1e8)))

@@ -1,5 +1,5 @@
 import { InfrastructureError } from '../../src/core/errors.ts'
-import { isInMask, maskPages, withoutMask } from '../../src/core/progress/bitmap-pages.ts'
+import { isInMask, maskPages, pagesOf, withoutMask } from '../../src/core/progress/bitmap-pages.ts'
 import { checkSameTasks, type RunIdentity } from '../../src/core/progress/run-identity.ts'
 import type { FailedAttempt, ProgressStore, RunRecord } from '../../src/ports/progress-store.ts'
 
@@ -96,6 +96,13 @@ export function memoryProgress(stored: MemoryPlace = new Map()): ProgressStore {
       checkOpen()
       const found = stored.get(run)
       return found === undefined ? undefined : openRun(found)
+    },
+    async carryOver(run, tasks, completed) {
+      checkOpen()
+      const before = stored.get(run)
+      if (before === undefined) return
+      const pages = completed.map((bitmap) => new Map([...pagesOf(bitmap)].map(({ page, bits }) => [page, bits.slice()])))
+      stored.set(run, { identity: { ...before.identity, tasks }, pages, failedAttempts: tasks.map(() => []) })
     },
     async find(ending) {
       checkOpen()

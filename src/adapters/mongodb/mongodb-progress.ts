@@ -21,6 +21,7 @@ import {
   MongodbReader,
   openRecord,
   type PageDocument,
+  putBitmap,
   type RecordHead,
   type RecordPlace,
   removeOlderPages,
@@ -104,6 +105,23 @@ class MongodbProgress implements ProgressStore {
   async read(run: string): Promise<RunReader | undefined> {
     const head = await this.#find(run)
     return head === undefined ? undefined : new MongodbReader(this.#place, head)
+  }
+
+  async carryOver(run: string, tasks: readonly RecordedTask[], completed: readonly Uint8Array[]): Promise<void> {
+    const before = await this.#find(run)
+    if (before === undefined) return
+    const lock = this.#locks.get(run)
+    // Pages of a holder count only once the document names it, which it does together with the new tasks.
+    const holder = lock?.number ?? before.holder + 1
+    const { pages, attempts } = this.#place
+    await this.#connection.attempt(() => pages.deleteMany({ _id: within(run, holder) }))
+    for (const [task, bitmap] of completed.entries()) await putBitmap(this.#place, run, holder, { task, bitmap })
+    const journaled: UpdateOptions = { writeConcern: { w: 'majority', journal: true } }
+    await this.#change(run, lock, holder, { version: SCHEMA_VERSION, holder, tasks, synced: new Date() }, journaled)
+    await this.#connection.attempt(async () => {
+      await removeOlderPages(this.#place, run, holder)
+      await attempts.deleteMany({ _id: within(run) })
+    })
   }
 
   async find(ending: string): Promise<string[]> {

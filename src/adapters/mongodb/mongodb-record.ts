@@ -1,6 +1,6 @@
 import { type AnyBulkWriteOperation, Binary, type Collection } from 'mongodb'
 import { InfrastructureError } from '../../core/errors.ts'
-import { isInMask, maskPages, withoutMask } from '../../core/progress/bitmap-pages.ts'
+import { isInMask, maskPages, pagesOf, withoutMask } from '../../core/progress/bitmap-pages.ts'
 import type { Lineage } from '../../core/progress/lineage.ts'
 import type { RunIdentity } from '../../core/progress/run-identity.ts'
 import type {
@@ -156,6 +156,25 @@ export async function copyPages(place: RecordPlace, from: RecordHead, holder: nu
       await place.connection.attempt(() => putPages(place, run, holder, batch))
     }
   }
+}
+
+/** Writes the finished blocks of a task as pages of a holder. */
+export async function putBitmap(
+  place: RecordPlace,
+  run: string,
+  holder: number,
+  { task, bitmap }: { readonly task: number; readonly bitmap: Uint8Array },
+): Promise<void> {
+  let batch: BitmapPage[] = []
+  const put = async () => {
+    await place.connection.attempt(() => putPages(place, run, holder, batch))
+    batch = []
+  }
+  for (const { page, bits } of pagesOf(bitmap)) {
+    batch.push({ task, page, bits })
+    if (batch.length === PAGES_AT_ONCE) await put()
+  }
+  if (batch.length > 0) await put()
 }
 
 /** Removes the pages of the holders before one. */

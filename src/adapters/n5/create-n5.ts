@@ -113,5 +113,16 @@ export async function setN5Attributes(store: Store, key: string, changes: JsonOb
   await put(store, key, { ...attributes, ...changes })
 }
 
+/** Makes a dataset larger, at its ends. What is added reads as 0. @param shape at least as long as it is along each axis */
+export async function enlargeN5(store: Store, key: string, shape: readonly number[]): Promise<void> {
+  await using _groups = await store.lockGroups?.()
+  const attributes = await readAttributes(store, key)
+  if (attributes === undefined) {
+    throw new InfrastructureError('IO_ERROR', `${store.where(key)} was removed, so it can't be made larger.`)
+  }
+  // Slowest axis last.
+  await put(store, key, { ...attributes, dimensions: [...shape].reverse() })
+}
+
 const put = (store: Store, key: string, json: JsonObject): Promise<void> =>
   store.put(joinKey(key, 'attributes.json'), [new TextEncoder().encode(stringifyJson(json))])

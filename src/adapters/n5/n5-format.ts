@@ -8,7 +8,7 @@ import type {
   CreateArrayOptions,
   OpenArrayOptions,
 } from '../../ports/chunked-array.ts'
-import { checkReusable } from '../zarr/check-reusable.ts'
+import { checkReusable, hasToGrow, isReused } from '../zarr/check-reusable.ts'
 import { ChunkFileArray } from '../zarr/chunks/chunk-file-array.ts'
 import { gridShape } from '../zarr/chunks/chunk-grid.ts'
 import { indexNames } from '../zarr/chunks/chunk-names.ts'
@@ -19,7 +19,7 @@ import { type ContainerOptions, ContainerStores, createOnce } from '../zarr/cont
 import type { JsonObject } from '../zarr/metadata/exact-json.ts'
 import { assertContainer, showNames } from '../zarr/missing-array.ts'
 import { joinKey, parentKey, type Store } from '../zarr/store.ts'
-import { createN5, planN5, setN5Attributes } from './create-n5.ts'
+import { createN5, enlargeN5, planN5, setN5Attributes } from './create-n5.ts'
 import { n5Blocks, n5Codec } from './n5-blocks.ts'
 import { isN5Dataset, type N5Metadata, parseN5 } from './n5-metadata.ts'
 import { n5Axes, ownAttributes } from './n5-placement.ts'
@@ -46,7 +46,7 @@ export function n5Format(options: ContainerOptions = {}): ArrayFormat {
     create: CreateArrayOptions,
   ): Promise<ChunkedArray | undefined> {
     const store = stores.open(container, inner)
-    if (create.ifExists !== 'reuse' || !store.writable) return undefined
+    if (!isReused(create) || !store.writable) return undefined
     const attributes = await readAttributes(store, parseKey(inner))
     if (attributes === undefined || !isN5Dataset(attributes)) return undefined
     const array = await open(container, inner, { mode: 'r+', ...given({ fsync: create.fsync }) })
@@ -60,6 +60,9 @@ export function n5Format(options: ContainerOptions = {}): ArrayFormat {
     async create(container, inner, create) {
       const store = stores.open(container, inner, given({ fsync: create.fsync }))
       const key = parseKey(inner)
+      const there = await reusable(container, inner, create)
+      await there?.[Symbol.asyncDispose]()
+      if (there !== undefined && hasToGrow(there, create)) await enlargeN5(store, key, create.shape)
       return createOnce(store, {
         existing: () => reusable(container, inner, create),
         plan: () => planN5(store, key, create),
@@ -72,8 +75,12 @@ export function n5Format(options: ContainerOptions = {}): ArrayFormat {
     },
     async planCreate(container, inner, create) {
       const there = await reusable(container, inner, create)
-      if (there !== undefined) return there
+      if (there !== undefined && !hasToGrow(there, create)) return there
       const store = stores.open(container, inner)
+      if (there !== undefined) {
+        const { key, metadata } = await findArray(store, parseKey(inner))
+        return await describe(store, key, { ...metadata, shape: create.shape })
+      }
       const { metadata, axes } = await planN5(store, parseKey(inner), create)
       return { ...descriptionOf(store.where(parseKey(inner)), metadata), axes }
     },

@@ -10,7 +10,7 @@ import type {
   CreateArrayOptions,
   OpenArrayOptions,
 } from '../../ports/chunked-array.ts'
-import { checkReusable } from '../zarr/check-reusable.ts'
+import { checkReusable, hasToGrow, isReused } from '../zarr/check-reusable.ts'
 import { ChunkFileArray } from '../zarr/chunks/chunk-file-array.ts'
 import { gridShape } from '../zarr/chunks/chunk-grid.ts'
 import type { ChunkNames } from '../zarr/chunks/chunk-names.ts'
@@ -50,12 +50,18 @@ export function precomputedFormat(options: ContainerOptions = {}): ArrayFormat {
 
   async function reusable(container: string, inner: string, create: CreateArrayOptions) {
     const store = stores.open(container, inner)
-    if (create.ifExists !== 'reuse' || !store.writable) return undefined
+    if (!isReused(create) || !store.writable) return undefined
     const info = await readInfo(store)
     const { key } = await planScale(store, inner, { ...create, ifExists: 'replace' })
     if (info === undefined || !scaleKeys(info).includes(key)) return undefined
     const array = await open(container, inner, { mode: 'r+', ...given({ fsync: create.fsync }) }, key)
     checkReusable(array, create)
+    if (hasToGrow(array, create)) {
+      throw new ConfigError(
+        'UNSUPPORTED',
+        `${array.path} can't be made larger: the names of a precomputed volume's chunks say where it ends; start again (--overwrite), or write Zarr or N5.`,
+      )
+    }
     return { array, key }
   }
 

@@ -3,7 +3,8 @@ import { dirname } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { pathToFileURL } from 'node:url'
 import { InfrastructureError } from '../../core/errors.ts'
-import { checkSameTasks, type RunIdentity } from '../../core/progress/run-identity.ts'
+import { pagesOf } from '../../core/progress/bitmap-pages.ts'
+import { checkSameTasks, type RecordedTask, type RunIdentity } from '../../core/progress/run-identity.ts'
 import type { BitmapPage, FailedAttempt, ProgressStore, RunReader, RunRecord } from '../../ports/progress-store.ts'
 import { copyDatabase } from './database-copy.ts'
 import { isOnNetwork } from './network-file-system.ts'
@@ -18,6 +19,7 @@ import {
   readLineage,
   readName,
   readTasks,
+  replaceTasks,
   SCHEMA_VERSION,
 } from './sqlite-schema.ts'
 
@@ -98,6 +100,26 @@ class SqliteProgress implements ProgressStore {
       return new SqliteReader({ ...open, version }, identityIn(database, open.file))
     }
     return this.#use(database, read, copy)
+  }
+
+  async carryOver(_run: string, tasks: readonly RecordedTask[], completed: readonly Uint8Array[]): Promise<void> {
+    this.#checkOpen()
+    this.#use(openDatabase(this.name, { readOnly: false }), ({ database, file, release }) => {
+      if (this.#isShared) database.exec('PRAGMA locking_mode = EXCLUSIVE')
+      // The commit is on the disk itself before anything is done again.
+      database.exec('PRAGMA synchronous = FULL')
+      const isOld = checkSchema(database, file) < SCHEMA_VERSION
+      inTransaction(database, () => {
+        if (isOld) migrate(database)
+        replaceTasks(database, tasks)
+        const put = database.prepare('INSERT INTO finished_page VALUES (?, ?, ?)')
+        for (const [task, bitmap] of completed.entries()) {
+          for (const { page, bits } of pagesOf(bitmap)) put.run(task, page, bits)
+        }
+        removeUnusedTexts(database)
+      })
+      release()
+    })
   }
 
   async remove(): Promise<void> {

@@ -109,8 +109,18 @@ export function createSchema(database: DatabaseSync, { run, id, tasks }: RunIden
   database.exec(SCHEMA)
   if (id !== undefined) writeId(database, id)
   database.prepare('INSERT INTO run VALUES (?)').run(run)
+  putTasks(database, tasks)
+}
+
+function putTasks(database: DatabaseSync, tasks: readonly RecordedTask[]): void {
   const put = database.prepare('INSERT INTO task VALUES (?, ?, ?, ?, ?)')
   for (const [place, { id, blockCount, grid, config }] of tasks.entries()) put.run(place, id, blockCount, grid, config)
+}
+
+/** The tables are those of other tasks from now on, of which nothing is done. */
+export function replaceTasks(database: DatabaseSync, tasks: readonly RecordedTask[]): void {
+  database.exec('DELETE FROM task; DELETE FROM finished_page; DELETE FROM failed_attempt')
+  putTasks(database, tasks)
 }
 
 export const readName = (database: DatabaseSync): string =>

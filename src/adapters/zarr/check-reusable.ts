@@ -17,7 +17,7 @@ export function checkReusable(existing: ArrayDescription, options: CreateArrayOp
       differ(what, is === undefined ? 'none' : showCoordinate(is), showCoordinate(wanted))
     }
   }
-  compareShapes('shape', existing.shape, options.shape)
+  if (!hasToGrow(existing, options)) compareShapes('shape', existing.shape, options.shape)
   if (existing.dtype !== options.dtype) differ('dtype', existing.dtype, options.dtype)
   compareShapes('chunk shape', existing.chunkShape, options.chunkShape)
   // A chunk shape without a shard shape asks for no shards.
@@ -38,11 +38,26 @@ export function checkReusable(existing: ArrayDescription, options: CreateArrayOp
     if (is !== wanted) differ('placement', is, wanted)
   }
   if (differences.length === 0) return
+  const isSmaller = differences.length === 1 && isPartOf(existing.shape, options.shape)
+  const continues = isSmaller ? 'continue it with the larger volume (--grow), ' : ''
   throw new ConfigError(
     'DATASET_EXISTS',
-    `${existing.path} already exists, and ${differences.join(', ')}; overwrite it (--overwrite) or choose another name.`,
+    `${existing.path} already exists, and ${differences.join(', ')}; ${continues}overwrite it (--overwrite) or choose another name.`,
   )
 }
+
+/** Whether an array that exists is opened only if it is as wanted. */
+export const isReused = ({ ifExists }: CreateArrayOptions): boolean => ifExists === 'reuse' || ifExists === 'grow'
+
+/** Whether an array that is reused has to be made larger. */
+export const hasToGrow = (existing: ArrayDescription, { ifExists, shape }: CreateArrayOptions): boolean =>
+  ifExists === 'grow' && isPartOf(existing.shape, shape)
+
+/** Whether a shape is another one, but longer along no axis. */
+const isPartOf = (shape: readonly number[], whole: readonly number[]): boolean =>
+  shape.length === whole.length &&
+  !equalCoordinates(shape, whole) &&
+  shape.every((length, axis) => length <= (whole[axis] as number))
 
 function showPlacement(axes: readonly ArrayAxis[]): string {
   const { voxelSize, offset, unit } = placeAxes(axes, 'fm')

@@ -9,7 +9,7 @@ import { ShardedChunks } from './chunks/sharded-chunks.ts'
 import { VaryingChunks } from './chunks/varying-chunks.ts'
 import type { JsonObject } from './metadata/exact-json.ts'
 import { storedShape, type ZarrMetadata } from './metadata/metadata.ts'
-import { setAttributes } from './set-attributes.ts'
+import { setAttributes } from './change-metadata.ts'
 import { joinKey, type Store } from './store.ts'
 
 /**

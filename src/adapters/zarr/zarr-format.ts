@@ -8,7 +8,8 @@ import type {
   ChunkedArray,
   CreateArrayOptions,
 } from '../../ports/chunked-array.ts'
-import { checkReusable } from './check-reusable.ts'
+import { enlargeArray } from './change-metadata.ts'
+import { checkReusable, hasToGrow, isReused } from './check-reusable.ts'
 import { isOnlyRead, makeCodec } from './codecs/registry.ts'
 import { addressOpenedForWriting, irregular, onlyRead } from './container-errors.ts'
 import { type ContainerOptions, ContainerStores, isZip } from './container-store.ts'
@@ -190,18 +191,32 @@ function descriptionOf(path: string, metadata: ZarrMetadata, axes: readonly Arra
   }
 }
 
-/** The existing array, if `reuse` allows it and the array fits the options. */
+/** The existing array, if it may be used and fits the options. It may still have to grow. */
 async function reusable(
   store: Store,
   key: string,
   options: CreateArrayOptions,
   writesEmpty = false,
 ): Promise<ChunkedArray | undefined> {
-  if (!store.writable || options.ifExists !== 'reuse') return undefined
+  if (!store.writable || !isReused(options)) return undefined
   if ((await readNode(store, key))?.kind !== 'array') return undefined
   const array = await openArray(store, key, { mode: 'r+', writesEmpty })
   checkReusable(array, options)
   return array
+}
+
+/** An array that is used, made larger if need be. */
+async function grown(
+  store: Store,
+  key: string,
+  array: ChunkedArray,
+  options: CreateArrayOptions,
+  writesEmpty: boolean,
+): Promise<ChunkedArray> {
+  if (!hasToGrow(array, options)) return array
+  await array[Symbol.asyncDispose]()
+  await enlargeArray(store, key, array.format === 'zarr2' ? 2 : 3, options.shape)
+  return await openArray(store, key, { mode: 'r+', writesEmpty })
 }
 
 async function createArray(
@@ -211,14 +226,14 @@ async function createArray(
   { writesEmpty, groups }: { readonly writesEmpty: boolean; readonly groups: CreatePlan['groups'] },
 ): Promise<ChunkedArray> {
   const there = await reusable(store, key, options, writesEmpty)
-  if (there !== undefined) return there
+  if (there !== undefined) return await grown(store, key, there, options, writesEmpty)
   const plan = await planNewArray(store, key, store.where(key), options)
   const outermost = await outermostMissing(store, [...plan.newGroups, key])
   // An array that is the container has no group.
   await using _groups = key === '' ? undefined : await store.lockGroups?.()
   // Another process may have made the array, or its groups, before this one got the lock.
   const madeMeanwhile = key === '' ? undefined : await reusable(store, key, options, writesEmpty)
-  if (madeMeanwhile !== undefined) return madeMeanwhile
+  if (madeMeanwhile !== undefined && !hasToGrow(madeMeanwhile, options)) return madeMeanwhile
   const settled = key === '' ? plan : await planNewArray(store, key, store.where(key), options)
   await store.sweep?.(key)
   await createPlanned(store, key, { ...settled, groups }, outermost)
@@ -229,7 +244,11 @@ async function createArray(
 async function planCreate(store: Store, key: string, options: CreateArrayOptions): Promise<ArrayDescription> {
   const path = store.where(key)
   const there = await reusable(store, key, options)
-  if (there !== undefined) return there
+  if (there !== undefined && !hasToGrow(there, options)) return there
+  if (there !== undefined) {
+    const node = await readNode(store, key)
+    if (node?.kind === 'array') return await describe(store, key, { ...node.metadata, shape: options.shape })
+  }
   const { metadata, axes } = await planNewArray(store, key, path, options)
   return descriptionOf(path, metadata, axes)
 }

@@ -28,6 +28,14 @@ export function placePage(bitmap: Uint8Array, blockCount: number, page: number, 
   place.set(bits)
 }
 
+/** The pages of a bitmap that have a bit that is 1, as views. */
+export function* pagesOf(bitmap: Uint8Array): Generator<{ readonly page: number; readonly bits: Uint8Array }> {
+  for (let page = 0; page * PAGE_BYTES < bitmap.length; page++) {
+    const bits = pageOf(bitmap, page)
+    if (bits.some((byte) => byte !== 0)) yield { page, bits }
+  }
+}
+
 /** Block indices as pages of bits, to remove from a bitmap. */
 export function maskPages(indices: Iterable<number>): Map<number, Uint8Array> {
   const pages = new Map<number, Uint8Array>()

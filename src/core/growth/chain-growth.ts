@@ -1,0 +1,119 @@
+import { type BlockGrid, createBlockGrid } from '../grid/block-grid.ts'
+import type { IndexBox } from '../grid/index-box.ts'
+import { TaskLink } from '../scheduling/task-link.ts'
+import { carriedBits, type GridGrowth, gridGrowth, unchangedBox, type VolumeGrowth } from './grid-growth.ts'
+
+/** A task of a chain whose volume may have grown. */
+export interface GrowingTask {
+  readonly id: string
+  /** The grid of its record. */
+  readonly before: BlockGrid
+  readonly after: BlockGrid
+  /** The places of the tasks before it, in the list of tasks. */
+  readonly upstream: readonly number[]
+  readonly isTransient: boolean
+  /** Whether a block depends on nothing but the voxels that it reads. If it doesn't, none is carried over. */
+  readonly isGrowable: boolean
+  /** What it reads that no task of the run writes, as far as it is known how large that was. */
+  readonly inputs: readonly VolumeGrowth[]
+}
+
+/** What of a task's record is carried over to its new grid. */
+export interface CarriedTask {
+  readonly growth: GridGrowth | undefined
+  /** The blocks of the new grid that are done if they were. */
+  readonly box: IndexBox
+}
+
+/**
+ * What is carried over when the volumes of a chain have grown: the blocks whose output is what it would be if they were done now, and which no
+ * block that is done again needs from an array whose chunks may have been removed.
+ * @param tasks each after those before it
+ * @returns a task and the reason, for people, if its blocks do not lie where they lay
+ */
+export function carryOver(
+  tasks: readonly GrowingTask[],
+): readonly CarriedTask[] | { readonly task: string; readonly reason: string } {
+  const carried: { growth: GridGrowth | undefined; start: number[]; end: number[] }[] = []
+  for (const { id, before, after, isGrowable, inputs } of tasks) {
+    const growth = isGrowable ? gridGrowth(before, after) : undefined
+    if (typeof growth === 'string') return { task: id, reason: growth }
+    const box = growth === undefined ? nothing(after) : unchangedBox(growth, inputs)
+    carried.push({ growth, start: [...box.start], end: [...box.end] })
+  }
+  for (const [number, { after }] of tasks.entries()) {
+    for (const other of allUpstream(tasks, number)) {
+      keepReaders(linkOf(tasks, other, number), carried[other] as IndexBox, carried[number] as MutableBox, after)
+    }
+  }
+  for (const number of [...tasks.keys()].reverse()) {
+    for (const other of (tasks[number] as GrowingTask).upstream) {
+      const { isTransient, after } = tasks[other] as GrowingTask
+      if (!isTransient) continue
+      keepAwaited(linkOf(tasks, other, number), carried[number] as IndexBox, carried[other] as MutableBox, after)
+    }
+  }
+  return carried.map(({ growth, start, end }) => ({ growth, box: { start, end } }))
+}
+
+/** The bitmap of a task's new record. @param done that of its old one */
+export const carriedBitmap = ({ growth, box }: CarriedTask, after: BlockGrid, done: Uint8Array): Uint8Array =>
+  growth === undefined ? new Uint8Array(Math.ceil(after.blockCount / 8)) : carriedBits(growth, box, done)
+
+/** The grid of a record. @param options as JSON, as it was recorded @throws ConfigError if it is not valid */
+export const recordedGrid = (options: string, taskId: string): BlockGrid =>
+  createBlockGrid({ ...(JSON.parse(options) as Parameters<typeof createBlockGrid>[0]), taskId })
+
+interface MutableBox {
+  readonly start: number[]
+  readonly end: number[]
+}
+
+const nothing = ({ shape }: BlockGrid): IndexBox => ({ start: shape.map(() => 0), end: shape.map(() => 0) })
+
+const linkOf = (tasks: readonly GrowingTask[], up: number, down: number): TaskLink => {
+  const [first, second] = [tasks[up], tasks[down]] as [GrowingTask, GrowingTask]
+  return new TaskLink(first.after, second.after, [first.id, second.id])
+}
+
+/** The places of all tasks that a task follows, directly or not: it may read what comes before the tasks that it waits for. */
+function allUpstream(tasks: readonly GrowingTask[], number: number): Set<number> {
+  const found = new Set<number>()
+  const add = (at: number): void => {
+    for (const before of (tasks[at] as GrowingTask).upstream) {
+      if (!found.has(before)) add(before)
+      found.add(before)
+    }
+  }
+  add(number)
+  return found
+}
+
+/** Leaves in a box of blocks only those that read no block upstream that is done again. */
+function keepReaders(link: TaskLink, upstream: IndexBox, mine: MutableBox, { shape }: BlockGrid): void {
+  for (const axis of shape.keys()) {
+    const isKept = (k: number) =>
+      link.firstAwaited(axis, k) >= (upstream.start[axis] as number) &&
+      link.lastAwaited(axis, k) < (upstream.end[axis] as number)
+    narrow(mine, axis, isKept)
+  }
+}
+
+/** Leaves in a box of blocks only those that no block downstream reads that is done again. */
+function keepAwaited(link: TaskLink, downstream: IndexBox, mine: MutableBox, { shape }: BlockGrid): void {
+  for (const axis of shape.keys()) {
+    const isKept = (k: number) =>
+      link.firstWaiting(axis, k) >= (downstream.start[axis] as number) &&
+      link.lastWaiting(axis, k) < (downstream.end[axis] as number)
+    narrow(mine, axis, isKept)
+  }
+}
+
+/** Cuts a box along an axis to the blocks that are kept, which lie together. */
+function narrow({ start, end }: MutableBox, axis: number, isKept: (k: number) => boolean): void {
+  let [low, high] = [start[axis] as number, end[axis] as number]
+  while (low < high && !isKept(low)) low++
+  while (high > low && !isKept(high - 1)) high--
+  start[axis] = low
+  end[axis] = high
+}
