@@ -75,6 +75,7 @@ class RunOptions(TypedDict, total=False):
     name: str | None
     record: str | None
     overwrite: bool
+    grow: bool
     run_dir: AnyPath | None
     dashboard: bool
     host: str | None
@@ -98,6 +99,7 @@ class CommandOptions(TypedDict, total=False):
     stall: float
     on_stall: OnStall
     overwrite: bool
+    grow: bool
     yes: bool
     write_empty_chunks: bool
     workers: int | tuple[int, int] | str

@@ -515,6 +515,7 @@ def run(
     name: str | None = None,
     record: str | None = None,
     overwrite: bool = False,
+    grow: bool = False,
     run_dir: str | os.PathLike[str] | None = None,
     dashboard: bool = False,
     host: str | None = None,
@@ -541,6 +542,8 @@ def run(
     name: names the run; then what is done is recorded, and the same call continues it after any interruption.
     record: where: "sqlite" (in the folder of the run), the URL of a MongoDB, or "none". Default: "sqlite" with a name.
     overwrite: do all blocks again.
+    grow: continue a run whose `total_roi` has grown at its ends, or by whole blocks at its start: blocks that are done stay so unless they
+        read what is new. Make your arrays larger before.
     run_dir: the folder of the folders of runs. Default: `.bellis`; without a name a temporary one, kept if the run failed.
     dashboard: serve the page of the run and print its address.
     pool: "process" (on this machine), "slurm", "sge", "pbs" or "lsf" (jobs, which need Python and this package), or "none":
@@ -567,6 +570,7 @@ def run(
         name=name,
         record=record,
         overwrite=overwrite,
+        grow=grow,
         run_dir=run_dir,
         dashboard=dashboard,
         host=host,
@@ -617,6 +621,7 @@ def _start(
     name: str | None = None,
     record: str | None = None,
     overwrite: bool = False,
+    grow: bool = False,
     run_dir: str | os.PathLike[str] | None = None,
     dashboard: bool = False,
     host: str | None = None,
@@ -654,6 +659,7 @@ def _start(
         "pool": "parent" if pool == "process" else pool,
         "progress": record or ("none" if name is None else "sqlite"),
         "overwrite": overwrite,
+        "grow": grow,
         "dashboard": dashboard,
         "events": list(EVENTS),
     }

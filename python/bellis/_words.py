@@ -7,7 +7,7 @@ import re
 #: Flags that have no value.
 _SWITCHES = frozenset(
     {
-        "overwrite", "yes", "write-empty-chunks", "plain", "fsync", "verbose", "quiet", "allow-external", "dashboard",
+        "overwrite", "grow", "yes", "write-empty-chunks", "plain", "fsync", "verbose", "quiet", "allow-external", "dashboard",
         "dashboard-control", "no-open",
     }
 )  # fmt: skip

@@ -41,7 +41,7 @@ export async function planRun(
   tasks: Tasks,
   options: Pick<
     RunOptions,
-    'overwrite' | 'workers' | 'pool' | 'taskPools' | 'resources' | 'mask' | 'only' | 'progress'
+    'overwrite' | 'grow' | 'workers' | 'pool' | 'taskPools' | 'resources' | 'mask' | 'only' | 'progress'
   >,
 ): Promise<PlannedPipeline> {
   checkOptions(options)
@@ -49,6 +49,7 @@ export async function planRun(
   const pipeline = await planPipeline(asTasks(list, 'A task to run'), {
     arrays: namingAuthors(arrayStore),
     overwrite: options.overwrite ?? false,
+    grow: options.grow ?? false,
     mask: options.mask,
     name: nameOfTasks(tasks),
   })
@@ -60,9 +61,18 @@ export async function planRun(
 }
 
 /** @throws ConfigError `INVALID_CONFIG`, and as `onlyBlocks` */
-function checkOnly(pipeline: PlannedPipeline, options: Pick<RunOptions, 'only' | 'overwrite' | 'progress'>): void {
-  const { only, overwrite } = options
+function checkOnly(
+  pipeline: PlannedPipeline,
+  options: Pick<RunOptions, 'only' | 'overwrite' | 'grow' | 'progress'>,
+): void {
+  const { only, overwrite, grow } = options
   if (only === undefined) return
+  if (grow && isFailed(only)) {
+    throw new ConfigError(
+      'INVALID_CONFIG',
+      `Only ${only}: expected without grow, which forgets which blocks failed; leave out one.`,
+    )
+  }
   if (overwrite) {
     throw new ConfigError(
       'INVALID_CONFIG',
@@ -172,14 +182,18 @@ async function openParts(setting: Setting): Promise<RunParts> {
     const warn = (message: string) => events.emit({ type: 'warning', message })
     const outputs = open.use(await RunOutputs.open(pipeline, author, { ...options, warn }))
     const place = await openPlace(setting, outputs)
-    const before = options.overwrite ? undefined : await openRecord(setting, place)
+    // What is forgotten or made larger stays as it is until the run can begin.
+    const isLate = options.overwrite || place?.growth !== undefined
+    const before = isLate ? undefined : await openRecord(setting, place)
     const workers = before?.isDone ? undefined : await openWorkers(setting)
     if (options.dashboard !== undefined) await assertCanServe(options.dashboard)
     // From here on the run can begin, so now it may forget what --overwrite replaces.
     if (options.overwrite) folder?.renew()
     const recorded = before ?? (await openRecord(setting, place))
+    folder?.describe(describeTasks(pipeline))
     const chosen = recorded?.pipeline ?? onlyBlocks(pipeline, options.only)
-    if (folder !== undefined) await showRun({ ...setting, pipeline: chosen }, folder.path, recorded)
+    const hasGrown = place?.growth !== undefined
+    if (folder !== undefined) await showRun({ ...setting, pipeline: chosen }, folder.path, recorded, hasGrown)
     const id = recorded?.id ?? randomUUID()
     await (recorded?.createOutputs() ?? outputs.create(id))
     return {
@@ -188,7 +202,7 @@ async function openParts(setting: Setting): Promise<RunParts> {
       workers,
       outputs,
       id,
-      noteEnd: await noteProvenance(setting, { outputs, id, recorded, started: author.started }),
+      noteEnd: await noteProvenance(setting, { outputs, id, recorded, started: author.started, hasGrown }),
     }
   } catch (error) {
     await open[Symbol.asyncDispose]()
@@ -200,7 +214,16 @@ async function openParts(setting: Setting): Promise<RunParts> {
 /** Says in the run's folder where its outputs come from. @returns a function that completes this, in the outputs, too */
 async function noteProvenance(
   { pipeline, options, folder, events }: Setting,
-  { outputs, id, recorded, started }: Pick<RunParts, 'outputs' | 'id' | 'recorded'> & { readonly started: string },
+  {
+    outputs,
+    id,
+    recorded,
+    started,
+    hasGrown,
+  }: Pick<RunParts, 'outputs' | 'id' | 'recorded'> & {
+    readonly started: string
+    readonly hasGrown: boolean
+  },
 ): Promise<RunParts['noteEnd']> {
   const warn = (message: string) => events.emit({ type: 'warning', message })
   const noteFolder =
@@ -211,6 +234,7 @@ async function noteProvenance(
           folder: folder.path,
           record: id,
           started,
+          hasGrown,
           checkInputs: options.checkInputs ?? false,
           warn,
           onChangedInputs: (message) => events.emit({ type: 'warning', message, about: 'changed-inputs' }),
@@ -240,6 +264,7 @@ async function openPlace(
     overwrite,
     fsync,
     only: options.only,
+    grow: options.grow ?? false,
     warn: (message) => events.emit({ type: 'warning', message }),
   })
   if (place !== undefined) open.use(place)
@@ -257,10 +282,11 @@ async function showRun(
   { pipeline, options, events, open }: Setting,
   path: string,
   recorded: RecordedRun | undefined,
+  hasGrown: boolean,
 ): Promise<void> {
   const { overwrite = false, dashboard } = options
   writeMasks(path, pipeline.tasks)
-  open.use(keepHistory(path, events, { ...historyOf(pipeline, recorded), overwrite }))
+  open.use(keepHistory(path, events, { ...historyOf(pipeline, recorded), overwrite: overwrite || hasGrown }))
   if (dashboard === undefined) return
   open.use(await startDashboardThread(path, dashboard, progressPlace(pipeline, options)))
 }

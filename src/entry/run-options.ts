@@ -48,6 +48,11 @@ export interface RunOptions extends NetworkOptions, RunLimits {
    * it says of the others. @default all blocks
    */
   readonly only?: string
+  /**
+   * Continues a run whose volume has grown: outputs are made larger, blocks that are done stay so unless they read what is new, and the others
+   * are done. A run whose volume has not grown is continued as always. @default false, such a run is refused
+   */
+  readonly grow?: boolean
   /** Replaces outputs that exist. @default false */
   readonly overwrite?: boolean
   /**
@@ -81,6 +86,7 @@ export function checkOptions(options: RunOptions): void {
     `a whole number from 1 to workers`,
   )
   checkLocalWorkers(options)
+  check(!(options.grow && options.overwrite), 'grow', true, 'without overwrite, which does all blocks again')
   check(isPool(pool), 'pool', pool, `${POOLS.map(quoted).join(', ')} or a launcher`)
   checkResources(options.resources ?? {}, 'The run: "resources"')
   check(isWhole(maxRetries ?? 0, 0), 'maxRetries', maxRetries, 'a whole number, 0 or more')

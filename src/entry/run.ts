@@ -119,7 +119,7 @@ function assertNotImported(): void {
  */
 export async function planTasks(
   tasks: Tasks,
-  options: Pick<RunOptions, 'overwrite' | 'workers' | 'pool' | 'taskPools' | 'resources'> = {},
+  options: Pick<RunOptions, 'overwrite' | 'grow' | 'workers' | 'pool' | 'taskPools' | 'resources'> = {},
 ): Promise<PlannedPipeline> {
   const { planRun } = await loadExecution()
   return planRun(tasks, options)

@@ -69,12 +69,14 @@ export function layoutOf(config: Config, input: VolumeDescription) {
     channels * product(voxels.map((length, other) => (other === axis ? 1 : length + more)))
   const faces = voxels.map((_, axis) => across(axis, 0))
   const block = roi(input.offset, inWorld(input, voxels))
-  const options: BlockGridOptions = {
+  const options: BlockGridOptions & { readonly growable: boolean } = {
     totalRoi: input.roi,
     readRoi: block,
     writeRoi: block,
     fit: 'shrink',
     readWriteConflict: false,
+    // Its blocks are rows of the arrays of its parts.
+    growable: false,
   }
   return {
     voxels,

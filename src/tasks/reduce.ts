@@ -103,6 +103,8 @@ export const reduce = defineTask({
       writeRoi: block,
       fit: 'shrink',
       readWriteConflict: false,
+      // Its parts are kept by the number of the block.
+      growable: false,
       memory: bytesOf(input, inVoxels(input, block.shape)),
     } as const
     const { blockCount } = createBlockGrid(blocks)

@@ -83,6 +83,7 @@ export const smooth = defineTask({
       writeRoi,
       fit: 'shrink',
       readWriteConflict: false,
+      growable: config.mode !== 'wrap',
       writes: [output],
       // What is read, the same once more while it is filtered, and the part of it that is written.
       memory:

@@ -119,6 +119,12 @@ export async function hashVoxels(path: string): Promise<string> {
   return createHash('sha256').update(bytesOf(data)).digest('hex')
 }
 
+/** The environment of a command that is killed just before it replaces a file or commits to its record for the n-th time. */
+export const dyingAfter = (steps: number): NodeJS.ProcessEnv => ({
+  NODE_OPTIONS: `--import ${new URL('die-after.ts', import.meta.url).href}`,
+  BELLIS_TEST_DIE_AFTER: String(steps),
+})
+
 /**
  * The environment in which a run gets a signal when it records blocks of a task for the n-th time. Its record must be in its folder.
  * @param place index of the task in its pipeline, from 0

@@ -101,7 +101,9 @@ export function memoryProgress(stored: MemoryPlace = new Map()): ProgressStore {
       checkOpen()
       const before = stored.get(run)
       if (before === undefined) return
-      const pages = completed.map((bitmap) => new Map([...pagesOf(bitmap)].map(({ page, bits }) => [page, bits.slice()])))
+      const pages = completed.map(
+        (bitmap) => new Map([...pagesOf(bitmap)].map(({ page, bits }) => [page, bits.slice()])),
+      )
       stored.set(run, { identity: { ...before.identity, tasks }, pages, failedAttempts: tasks.map(() => []) })
     },
     async find(ending) {

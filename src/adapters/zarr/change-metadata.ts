@@ -11,7 +11,7 @@ import { joinKey, type Store } from './store.ts'
  * @param key of the array
  */
 export async function setAttributes(store: Store, key: string, zarrFormat: 2 | 3, changes: JsonObject): Promise<void> {
-  await using metadata = await MetadataChange.begin(store, key, zarrFormat, 'its attributes can\'t be set')
+  await using metadata = await MetadataChange.begin(store, key, zarrFormat, "its attributes can't be set")
   const { array } = metadata
   if (zarrFormat === 3) {
     await metadata.put('zarr.json', { ...array, attributes: { ...asJsonObject(array.attributes), ...changes } })
@@ -34,7 +34,7 @@ export async function enlargeArray(
   zarrFormat: 2 | 3,
   shape: readonly number[],
 ): Promise<void> {
-  await using metadata = await MetadataChange.begin(store, key, zarrFormat, 'it can\'t be made larger')
+  await using metadata = await MetadataChange.begin(store, key, zarrFormat, "it can't be made larger")
   if (zarrFormat === 2) {
     const attributes = await metadata.get('.zattrs')
     if (attributes !== undefined) metadata.keep('.zattrs', attributes)

@@ -1,5 +1,6 @@
 import type { ChunkCache } from '../../core/array/chunk-cache.ts'
 import type { ArrayDescription } from '../../ports/chunked-array.ts'
+import { setAttributes } from './change-metadata.ts'
 import { ChunkFileArray } from './chunks/chunk-file-array.ts'
 import { gridShape } from './chunks/chunk-grid.ts'
 import { indexNames } from './chunks/chunk-names.ts'
@@ -9,7 +10,6 @@ import { ShardedChunks } from './chunks/sharded-chunks.ts'
 import { VaryingChunks } from './chunks/varying-chunks.ts'
 import type { JsonObject } from './metadata/exact-json.ts'
 import { storedShape, type ZarrMetadata } from './metadata/metadata.ts'
-import { setAttributes } from './change-metadata.ts'
 import { joinKey, type Store } from './store.ts'
 
 /**

@@ -1,7 +1,7 @@
 import { type BlockGrid, createBlockGrid } from '../grid/block-grid.ts'
 import type { IndexBox } from '../grid/index-box.ts'
 import { TaskLink } from '../scheduling/task-link.ts'
-import { carriedBits, type GridGrowth, gridGrowth, unchangedBox, type VolumeGrowth } from './grid-growth.ts'
+import { type GridGrowth, gridGrowth, unchangedBox, type VolumeGrowth } from './grid-growth.ts'
 
 /** A task of a chain whose volume may have grown. */
 export interface GrowingTask {
@@ -12,7 +12,7 @@ export interface GrowingTask {
   /** The places of the tasks before it, in the list of tasks. */
   readonly upstream: readonly number[]
   readonly isTransient: boolean
-  /** Whether a block depends on nothing but the voxels that it reads. If it doesn't, none is carried over. */
+  /** Whether a block depends on nothing but the voxels that it reads. */
   readonly isGrowable: boolean
   /** What it reads that no task of the run writes, as far as it is known how large that was. */
   readonly inputs: readonly VolumeGrowth[]
@@ -20,7 +20,7 @@ export interface GrowingTask {
 
 /** What of a task's record is carried over to its new grid. */
 export interface CarriedTask {
-  readonly growth: GridGrowth | undefined
+  readonly growth: GridGrowth
   /** The blocks of the new grid that are done if they were. */
   readonly box: IndexBox
 }
@@ -29,16 +29,16 @@ export interface CarriedTask {
  * What is carried over when the volumes of a chain have grown: the blocks whose output is what it would be if they were done now, and which no
  * block that is done again needs from an array whose chunks may have been removed.
  * @param tasks each after those before it
- * @returns a task and the reason, for people, if its blocks do not lie where they lay
+ * @returns a task and the reason, for people, if its blocks can't be carried over
  */
 export function carryOver(
   tasks: readonly GrowingTask[],
 ): readonly CarriedTask[] | { readonly task: string; readonly reason: string } {
-  const carried: { growth: GridGrowth | undefined; start: number[]; end: number[] }[] = []
+  const carried: { growth: GridGrowth; start: number[]; end: number[] }[] = []
   for (const { id, before, after, isGrowable, inputs } of tasks) {
-    const growth = isGrowable ? gridGrowth(before, after) : undefined
+    const growth = isGrowable ? gridGrowth(before, after) : DEPENDS
     if (typeof growth === 'string') return { task: id, reason: growth }
-    const box = growth === undefined ? nothing(after) : unchangedBox(growth, inputs)
+    const box = unchangedBox(growth, inputs)
     carried.push({ growth, start: [...box.start], end: [...box.end] })
   }
   for (const [number, { after }] of tasks.entries()) {
@@ -56,20 +56,16 @@ export function carryOver(
   return carried.map(({ growth, start, end }) => ({ growth, box: { start, end } }))
 }
 
-/** The bitmap of a task's new record. @param done that of its old one */
-export const carriedBitmap = ({ growth, box }: CarriedTask, after: BlockGrid, done: Uint8Array): Uint8Array =>
-  growth === undefined ? new Uint8Array(Math.ceil(after.blockCount / 8)) : carriedBits(growth, box, done)
-
 /** The grid of a record. @param options as JSON, as it was recorded @throws ConfigError if it is not valid */
 export const recordedGrid = (options: string, taskId: string): BlockGrid =>
   createBlockGrid({ ...(JSON.parse(options) as Parameters<typeof createBlockGrid>[0]), taskId })
+
+const DEPENDS = 'its blocks depend on more than what they read: on their numbers, or on the whole volume'
 
 interface MutableBox {
   readonly start: number[]
   readonly end: number[]
 }
-
-const nothing = ({ shape }: BlockGrid): IndexBox => ({ start: shape.map(() => 0), end: shape.map(() => 0) })
 
 const linkOf = (tasks: readonly GrowingTask[], up: number, down: number): TaskLink => {
   const [first, second] = [tasks[up], tasks[down]] as [GrowingTask, GrowingTask]

@@ -85,7 +85,11 @@ function endInside({ totalWriteRoi, writeRoi, context }: BlockGrid, axis: number
   return Math.floor(end / (writeRoi.shape[axis] as number))
 }
 
-/** The blocks that are done of those that are carried over, as a bitmap of the later grid. @param done a bitmap of the earlier grid */
+/**
+ * The blocks that are done of those that are carried over, as a bitmap of the later grid.
+ * @param box those that are carried over, as positions in the later grid
+ * @param done a bitmap of the earlier grid
+ */
 export function carriedBits({ before, after, shift }: GridGrowth, box: IndexBox, done: Uint8Array): Uint8Array {
   const bits = new Uint8Array(Math.ceil(after.blockCount / 8))
   const earlier = {

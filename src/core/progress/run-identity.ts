@@ -38,7 +38,8 @@ export function checkSameTasks(
   where: string,
 ): void {
   const refuse = (code: ErrorCode, what: string): never => {
-    const hint = 'Use the recorded values to continue that run, or --overwrite to start again'
+    const hint =
+      'Use the recorded values to continue that run, --grow if its volume has grown at its ends, or --overwrite to start again'
     throw new ConfigError(code, `The progress in ${where} belongs to another run: ${what}. ${hint}.`)
   }
   const ids = (tasks: readonly RecordedTask[]) => tasks.map(({ id }) => `"${id}"`).join(', ')

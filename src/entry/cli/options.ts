@@ -55,6 +55,7 @@ export interface RunFlags extends CommonOptions, PerTaskFlags {
   readonly mask?: string
   readonly checkInputs?: boolean
   readonly only?: string
+  readonly grow?: boolean
   readonly maxRetries?: number
   readonly maxFailures?: number
   readonly memoryRetry?: PerTask<number>
@@ -192,6 +193,7 @@ const ownRunOptions = (command: Command): Command =>
         .default('end'),
     )
     .optionsGroup(GROUPS.output)
+    .option('--grow', 'continue a run whose volume has grown: make outputs larger, keep blocks that read nothing new')
     .option('--overwrite', 'start again: replace the outputs and discard recorded progress')
     .option('--yes', 'do not ask for confirmation')
     .option('--write-empty-chunks', 'write chunks of the fill value alone, too; without them, such chunks are left out')
@@ -259,7 +261,7 @@ export const builtInOptions = (command: Command): Command =>
 /** The options of a run that these flags set. */
 export const runOptionsOf = (flags: RunFlags, tasks: readonly TaskLike[]): RunOptions => {
   const site = flags.site === undefined ? {} : readSite(flags.site)
-  const { overwrite, fsync, mask, checkInputs, only, maxRetries, maxFailures, timeout, stall, onStall } = flags
+  const { overwrite, grow, fsync, mask, checkInputs, only, maxRetries, maxFailures, timeout, stall, onStall } = flags
   const { host, port, plain, resources, runDir } = { ...site, ...given(flags) }
   const { least, most } = flags.workers ?? {}
   const ids = withUpstream(tasks).map(({ id }) => id)
@@ -288,6 +290,7 @@ export const runOptionsOf = (flags: RunFlags, tasks: readonly TaskLike[]): RunOp
     progress: flags.db ?? (process.env.BELLIS_DB || undefined),
     fsync,
     overwrite,
+    grow,
     runDir,
   })
 }

@@ -39,6 +39,8 @@ const taskSpec = z.object({
   offset: z.array(z.int()).optional(),
   /** Blocks that write nothing where this volume is not 0 are not run. */
   mask: z.string().optional(),
+  /** Whether a block depends on nothing but what it reads. */
+  growable: z.boolean().default(true),
   /** Blocks that are not run, too: a bitmap in base64, as `masked` of a plan. */
   masked: z.base64().optional(),
 })
@@ -68,6 +70,8 @@ const runRequest = z.object({
   progress: z.string().default('none'),
   runDir: z.string().optional(),
   overwrite: z.boolean().default(false),
+  /** Continue a run whose volume has grown. */
+  grow: z.boolean().default(false),
   /** The mask of tasks that have none. */
   mask: z.string().optional(),
   host: z.string().optional(),

@@ -143,7 +143,7 @@ function take(message: ReturnType<typeof parseParentMessage>, run: Run, launcher
 }
 
 function optionsOf(request: RunRequest, launcher: ParentLauncher, link: ParentLink): RunOptions {
-  const { pool, overwrite, progress, dashboard, events, host, slurm, sge, pbs, lsf, workerCommand } = request
+  const { pool, overwrite, grow, progress, dashboard, events, host, slurm, sge, pbs, lsf, workerCommand } = request
   const { workers, minWorkers, resources, maxRetries, maxFailures, timeoutMs, onStall, maxWorkerRestarts, runDir } =
     request
   const stallMs = request.stallMs === null ? Number.POSITIVE_INFINITY : request.stallMs
@@ -152,6 +152,7 @@ function optionsOf(request: RunRequest, launcher: ParentLauncher, link: ParentLi
     pool: pool === 'parent' ? launcher : pool,
     progress: progress as NonNullable<RunOptions['progress']>,
     overwrite,
+    grow,
     ...given({
       workers,
       minWorkers,

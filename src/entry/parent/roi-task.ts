@@ -9,7 +9,7 @@ import { writtenArray } from './written-array.ts'
 
 /** A task of Rois alone: its blocks are done by programs that the parent knows. @param upstream the tasks that it comes after */
 export function roiTask(spec: TaskSpec, upstream: readonly TaskNode[]): TaskNode {
-  const { id, totalRoi, readRoi, writeRoi, fit, readWriteConflict, writes, requires } = spec
+  const { id, totalRoi, readRoi, writeRoi, fit, readWriteConflict, growable, writes, requires } = spec
   const define = defineTask({
     name: id,
     config: z.looseObject({}),
@@ -21,7 +21,8 @@ export function roiTask(spec: TaskSpec, upstream: readonly TaskNode[]): TaskNode
       const masked = spec.masked === undefined ? undefined : new Uint8Array(Buffer.from(spec.masked, 'base64'))
       const { voxelSize, offset } = spec
       const voxels = voxelSize === undefined || offset === undefined ? undefined : { voxelSize, offset }
-      return { totalRoi, readRoi, writeRoi, fit, readWriteConflict, writes: opened, ...given({ voxels, mask, masked }) }
+      const grid = { totalRoi, readRoi, writeRoi, fit, readWriteConflict, growable }
+      return { ...grid, writes: opened, ...given({ voxels, mask, masked }) }
     },
     setup: () => {
       throw notOurFunction(id)

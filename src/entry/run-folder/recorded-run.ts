@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { hasEnded, identityOfProcess } from '../../adapters/files/process-identity.ts'
+import { ConfigError } from '../../core/errors.ts'
 import type { StoreStatus } from '../../core/events.ts'
 import { ResourceStack } from '../../core/resource-stack.ts'
 import { countSetBits, unitedBits } from '../../core/scheduling/bitmap.ts'
@@ -9,6 +10,7 @@ import type { RunProgress } from '../../runtime/coordinator/run-options.ts'
 import type { PlannedPipeline, PlannedTask } from '../../runtime/tasks/planned-task.ts'
 import { hasOwnCheck } from '../../runtime/tasks/task-node.ts'
 import { systemClock } from '../clock.ts'
+import { describeGrowth, growthOfRun, type RunGrowth } from './growth/run-growth.ts'
 import { openProgressStore, type ProgressPlace, recordName } from './progress-place.ts'
 import { KeptLineage } from './provenance/record-lineage.ts'
 import { dropLeases } from './run-files.ts'
@@ -39,11 +41,15 @@ export interface RecordRunOptions {
   readonly fsync: boolean
   /** The blocks that this start does. @default all */
   readonly only?: string | undefined
+  /** Whether the record is carried over if the volume has grown. */
+  readonly grow: boolean
   warn(message: string): void
 }
 
 /** The place of a run's record. Disposing closes it and unlocks the run. */
 export interface RecordPlace extends AsyncDisposable {
+  /** What `open` will carry over to a volume that has grown; undefined if it hasn't, or if that was not asked for. */
+  readonly growth: RunGrowth | undefined
   /**
    * Opens the record, or creates one; with `overwrite`, after removing the old one. Nothing is forgotten or written before this.
    * @throws ConfigError `GRID_MISMATCH`, `CONFIG_MISMATCH`; InfrastructureError if the store can't be used
@@ -72,14 +78,49 @@ export async function openRecordPlace(
   const lock = await store.lock?.(run, { ...identityOfProcess(), since: Date.now() }, hasEnded)
   if (lock !== undefined) open.use(lock)
   if (!overwrite) await outputs.assertOwn(await claimOf(pipeline, store, run))
+  const growth = options.grow && !overwrite ? await growthIn(pipeline, store, run, folder) : undefined
   const held = open.move()
   return {
+    growth,
     async open() {
       if (overwrite) await store.remove(run)
+      if (growth !== undefined) await carryOver(store, growth, { ...options, run })
       return openRecord(pipeline, store, { ...options, run, lost: lock?.lost })
     },
     [Symbol.asyncDispose]: () => held[Symbol.asyncDispose](),
   }
+}
+
+/** @throws ConfigError `GRID_MISMATCH`; `UNSUPPORTED` for a store of the user that can't carry a record over */
+async function growthIn(
+  pipeline: PlannedPipeline,
+  store: ProgressStore,
+  run: string,
+  folder: string,
+): Promise<RunGrowth | undefined> {
+  await using reader = await store.read(run)
+  const growth = reader === undefined ? undefined : await growthOfRun(pipeline, reader, folder)
+  if (growth === undefined || store.carryOver !== undefined) return growth
+  throw new ConfigError(
+    'UNSUPPORTED',
+    `The volume has grown, and the store of its progress, ${store.name}, has no carryOver; add it, or start again with --overwrite.`,
+  )
+}
+
+/**
+ * Carries a record over to a volume that has grown. The outputs come first: until the record says otherwise, it belongs to the smaller volume,
+ * and a start that follows a kill does all this again.
+ */
+async function carryOver(
+  store: ProgressStore,
+  growth: RunGrowth,
+  { run, folder, outputs, warn }: RecordRunOptions & { readonly run: string },
+): Promise<void> {
+  warn(describeGrowth(growth))
+  // Blocks that workers of earlier starts hold are named by their place in the earlier grid.
+  if (folder !== '') dropLeases(folder, () => true)
+  await outputs.enlarge()
+  await store.carryOver?.(run, growth.recorded, growth.completed)
 }
 
 /** What the record of a run says before it is opened for writing. */

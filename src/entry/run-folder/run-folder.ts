@@ -45,6 +45,8 @@ export interface HeldRunFolder extends Disposable {
   readonly lost: AbortSignal
   /** Replaces the document of an earlier start. @throws ConfigError `READ_ONLY`; InfrastructureError `DISK_FULL` */
   renew(): void
+  /** Says what the tasks are, if their blocks have changed: their volume has grown. @throws as `renew` */
+  describe(tasks: readonly DescribedTask[]): void
   /** Removes the folder if this start created it and the run could not begin; nothing was written then. */
   removeIfNew(): void
 }
@@ -95,16 +97,23 @@ export function holdRunFolder(path: string, document: RunDocument, { fsync = fal
     throw folderError(path, 'written', error)
   }
   const watch = watchFolder(path)
+  const write = (renewed: RunDocument) => {
+    try {
+      replaceFile(join(path, DOCUMENT), textOf(renewed), { fsync })
+    } catch (error) {
+      throw folderError(path, 'written', error)
+    }
+  }
   return {
     path,
     isNew,
     lost: watch.lost,
-    renew() {
-      try {
-        replaceFile(join(path, DOCUMENT), textOf(document), { fsync })
-      } catch (error) {
-        throw folderError(path, 'written', error)
-      }
+    renew: () => write(document),
+    describe(tasks) {
+      const found = readRunDocument(path)
+      const blocksOf = (all: readonly DescribedTask[] = []) =>
+        JSON.stringify(all.map(({ blocks, grid, unit }) => ({ blocks, grid, unit })))
+      if (found !== undefined && blocksOf(found.tasks) !== blocksOf(tasks)) write({ ...found, tasks })
     },
     removeIfNew() {
       if (!isNew) return

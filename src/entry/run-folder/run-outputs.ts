@@ -148,6 +148,17 @@ export class RunOutputs implements AsyncDisposable {
     }
   }
 
+  /** Makes the outputs larger that are smaller than they have to be. Those that are missing stay so. */
+  async enlarge(): Promise<void> {
+    for (const output of this.#all()) {
+      if (output.options.ifExists !== 'grow') continue
+      const existing = await openOutput(output)
+      if (existing === undefined) continue
+      await existing[Symbol.asyncDispose]()
+      await using _larger = await arrayStore.create(output.path, { ...output.options, fsync: this.#fsync })
+    }
+  }
+
   /** How an output of a task contradicts the record that its blocks are done: for people, or undefined if it doesn't. */
   async contradiction(
     task: PlannedTask,

@@ -80,6 +80,7 @@ async function planTask(task: TaskLike, pass: PlanningPass): Promise<PlannedTask
     ...given({
       masked: await maskedBlocks(task.id, grid, plan, plan.mask === undefined ? await pass.mask() : undefined),
     }),
+    isGrowable: plan.growable ?? true,
     isTransient: task.transient ?? false,
     bytesWritten,
     bytesPerBlock,
@@ -188,5 +189,6 @@ const PLAN_FIELDS = Object.keys({
   voxels: 1,
   mask: 1,
   masked: 1,
+  growable: 1,
   memory: 1,
 } satisfies Record<keyof TaskPlan, 1>)

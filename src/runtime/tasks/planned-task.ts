@@ -41,6 +41,8 @@ export interface PlannedTask {
   readonly masked?: Uint8Array
   /** Its blocks that a start of the run leaves as they are, as a bitmap. */
   readonly leftOut?: Uint8Array
+  /** Whether its blocks depend on nothing but the voxels that they read. */
+  readonly isGrowable: boolean
   /** Its output is removed when no block needs it any more. */
   readonly isTransient: boolean
   /** Bytes of voxels that one block writes. */

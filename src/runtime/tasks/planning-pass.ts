@@ -1,4 +1,5 @@
 import { ConfigError } from '../../core/errors.ts'
+import { showCoordinate } from '../../core/geometry/coordinate.ts'
 import { finerUnit, type WorldUnit } from '../../core/geometry/world-unit.ts'
 import type { ArrayStore } from '../../ports/array-store.ts'
 import { type CreateVolumeOptions, createOptionsOf } from '../volumes/create-volume.ts'
@@ -13,6 +14,8 @@ export interface PlanOptions {
   readonly name?: string | undefined
   /** Replace outputs that exist. @default false */
   readonly overwrite?: boolean
+  /** Make outputs that are smaller than they have to be larger. @default false */
+  readonly grow?: boolean
   /** The path of a mask for every task whose plan has none. */
   readonly mask?: string | undefined
 }
@@ -32,7 +35,7 @@ export interface TaskPlanning {
 export class PlanningPass implements AsyncDisposable {
   readonly #unit: WorldUnit
   readonly #store: ArrayStore
-  readonly #overwrite: boolean
+  readonly #ifExists: 'replace' | 'reuse' | 'grow'
   readonly #mask: string | undefined
   readonly #created = new Map<string, VolumeDescription>()
   readonly #opened = new Map<string, ReturnType<typeof volumeArray>>()
@@ -43,7 +46,7 @@ export class PlanningPass implements AsyncDisposable {
     this.#unit = unit
     this.finest = unit
     this.#store = options.arrays
-    this.#overwrite = options.overwrite ?? false
+    this.#ifExists = options.overwrite ? 'replace' : options.grow ? 'grow' : 'reuse'
     this.#mask = options.mask
   }
 
@@ -79,7 +82,7 @@ export class PlanningPass implements AsyncDisposable {
     path: string,
     options: CreateVolumeOptions,
   ): Promise<VolumeDescription> {
-    const ifExists = options.ifExists ?? (this.#overwrite ? 'replace' : 'reuse')
+    const ifExists = options.ifExists ?? this.#ifExists
     const wanted = { ...createOptionsOf(path, options), ifExists } as const
     const key = this.#store.canonicalPath(path)
     if (ifExists === 'replace' && this.#opened.has(key)) {
@@ -89,6 +92,7 @@ export class PlanningPass implements AsyncDisposable {
       )
     }
     const description = this.#noteUnit(describeVolume(await this.#store.planCreate(path, wanted), this.#unit))
+    if (ifExists === 'grow') await this.#assertSameChannels(description)
     // Paths are compared after planning: a path may name a pyramid's group instead of its finest array, or be spelt differently.
     const place = this.#store.canonicalPath(description.path)
     if (reads.some((array) => this.#store.canonicalPath(array.path) === place)) {
@@ -100,6 +104,19 @@ export class PlanningPass implements AsyncDisposable {
     this.#created.set(key, description)
     outputs.push({ path, options: wanted, ...(options.ifExists === undefined ? {} : { isChosen: true }) })
     return description
+  }
+
+  /** Blocks that are done have no voxels of channels that are new. @throws ConfigError `DATASET_EXISTS` */
+  async #assertSameChannels({ path, shape, channelAxes }: VolumeDescription): Promise<void> {
+    await using existing = await this.#store.open(path).catch(() => undefined)
+    if (existing === undefined) return
+    const { shape: before } = describeVolume(existing, this.#unit)
+    const [is, wanted] = [before, shape].map((all) => showCoordinate(all.slice(0, channelAxes))) as [string, string]
+    if (is === wanted) return
+    throw new ConfigError(
+      'DATASET_EXISTS',
+      `${path} already exists with ${is} channels, not ${wanted}, and only its other axes can grow; overwrite it (--overwrite) or choose another name.`,
+    )
   }
 
   async #open(path: string) {

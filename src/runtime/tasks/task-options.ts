@@ -75,6 +75,11 @@ export interface TaskPlan extends BlockGridOptions {
    */
   readonly masked?: Uint8Array
   /**
+   * Whether a block depends on nothing but the voxels that it reads: not on its index, nor on how large the volume is. Otherwise its run can't
+   * continue with a volume that has grown. @default true
+   */
+  readonly growable?: boolean
+  /**
    * Bytes that the function needs for one block, for the estimate of `bellis plan`. @default the voxels that it reads, and those that it
    * writes
    */

@@ -44,7 +44,10 @@ export function reduceCommand(always: RunFlags = {}): Command {
       // without parts starts again, regardless of its record; parts of a volume that has been replaced have another
       // name.
       const isFresh = !existsSync(output)
-      const result = await run({ ...config, output }, { ...given, ...(isFresh ? { overwrite: true } : {}), ...always })
+      const result = await run(
+        { ...config, output },
+        { ...given, ...(isFresh ? { overwrite: true, grow: false } : {}), ...always },
+      )
       if (result?.ok) rmSync(output, { recursive: true })
     })
 }

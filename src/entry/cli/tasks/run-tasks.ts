@@ -10,6 +10,7 @@ import { execute } from '../../execute-run.ts'
 import { serveMetrics } from '../../pages/serve-metrics.ts'
 import { planTasks } from '../../run.ts'
 import { writeEvents } from '../../run-folder/event-file.ts'
+import { readGrowth } from '../../run-folder/growth/run-growth.ts'
 import { runFolder } from '../../run-folder/run-place.ts'
 import { type RunState, readRunState } from '../../run-folder/run-state.ts'
 import { onlyBlocks } from '../../run-folder/selection/only-blocks.ts'
@@ -81,14 +82,17 @@ const keptOutputs = ({ tasks }: PlannedPipeline): string[] => [
 ]
 
 async function printPlan(pipeline: PlannedPipeline, options: RunOptions, flags: RunFlags): Promise<void> {
-  const state = flags.overwrite ? undefined : await recordedState(pipeline, options)
-  const done = state?.tasks.map(({ completed }) => completed) ?? []
+  const place = options.progress ?? 'sqlite'
+  const growth = options.grow ? await readGrowth(pipeline, runFolder(pipeline, options), place) : undefined
+  const state = flags.overwrite || growth !== undefined ? undefined : await recordedState(pipeline, options)
+  const done = growth?.tasks.map(({ carried }) => carried) ?? state?.tasks.map(({ completed }) => completed) ?? []
   const chosen = onlyBlocks(pipeline, options.only, {
-    completed: (number) => (state?.isRecorded ? state.tasks[number]?.done : undefined),
+    completed: (number) => growth?.completed[number] ?? (state?.isRecorded ? state.tasks[number]?.done : undefined),
     failed: (number) => state?.tasks[number]?.failedBlocks ?? [],
   })
-  if (flags.json) printJson(planDocument(chosen, options, done))
-  else process.stdout.write(`${describePlan(chosen, options, done)}\n`)
+  const recorded = { done, ...given({ growth: growth?.tasks }) }
+  if (flags.json) printJson(planDocument(chosen, options, recorded))
+  else process.stdout.write(`${describePlan(chosen, options, recorded)}\n`)
 }
 
 /** What is recorded by earlier starts of the same run. */

@@ -17,6 +17,8 @@ export interface RecordedStart {
   readonly started: string
   /** Missing if it was killed. */
   readonly ended?: string
+  /** Blocks that were done before count as made from its inputs. */
+  readonly grown?: true
   readonly tasks?: readonly TaskAtStart[]
   /** What the tasks read that no task of the run writes. */
   readonly inputs?: readonly InputAtStart[]

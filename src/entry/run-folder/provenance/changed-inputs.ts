@@ -23,19 +23,33 @@ export interface ChangedInput extends Omit<OlderBlocks, 'id'> {
  */
 export const changedInputs = (
   starts: readonly RecordedStart[],
-  now: { readonly tasks: readonly TaskAtStart[]; readonly inputs: readonly InputAtStart[] },
-): ChangedInput[] =>
-  now.tasks.flatMap((task) =>
+  now: Pick<RecordedStart, 'grown'> & {
+    readonly tasks: readonly TaskAtStart[]
+    readonly inputs: readonly InputAtStart[]
+  },
+): ChangedInput[] => {
+  if (now.grown) return []
+  const carriers = carriersOf(starts)
+  return now.tasks.flatMap((task) =>
     now.inputs
       .filter(({ path }) => task.reads?.includes(path))
       .flatMap((input) =>
-        blocksOf(starts, task, ({ start }) => isOlder(start, input)).map(({ id, ...blocks }) => ({
-          ...{ task: id, path: input.path },
-          ...blocks,
-          ...authorOf(input),
-        })),
+        blocksOf(starts, task, ({ start }) => isOlder(carriers.get(start) ?? start, input)).map(
+          ({ id, ...blocks }) => ({
+            ...{ task: id, path: input.path },
+            ...blocks,
+            ...authorOf(input),
+          }),
+        ),
       ),
   )
+}
+
+/** For each start before one at which the volume had grown: the last of these. */
+function carriersOf(starts: readonly RecordedStart[]): ReadonlyMap<RecordedStart, RecordedStart> {
+  const last = starts.findLastIndex(({ grown }) => grown === true)
+  return new Map(starts.slice(0, Math.max(0, last)).map((start) => [start, starts[last] as RecordedStart]))
+}
 
 function isOlder(start: RecordedStart, input: InputAtStart): boolean {
   const before = start.inputs?.find(({ path }) => path === input.path)

@@ -62,6 +62,8 @@ export interface StartProvenance {
   readonly host: string
   readonly user: string
   readonly pid: number
+  /** The volume had grown, and the blocks that were done before were carried over: they count as made from its inputs. */
+  readonly grown?: true
   /** For each task: its code, and how many of its blocks were done before. */
   readonly tasks: readonly TaskAtStart[]
   /** What the tasks read that no task of the run writes. */
@@ -83,6 +85,8 @@ export interface ProvenanceSetting {
   readonly started: string
   /** How many blocks of a task are recorded as done; undefined if the task checks that itself, or if nothing is recorded. */
   completed(task: PlannedTask): number | undefined
+  /** Whether the record was carried over to a volume that has grown. */
+  readonly hasGrown: boolean
   /** Whether the times of the chunks of inputs count, too. */
   readonly checkInputs: boolean
   /** Called if the file can't be written, and if the code has changed since blocks were done. */
@@ -134,7 +138,7 @@ function describeOlder(tasks: readonly OlderBlocks[], folder: string): string {
 }
 
 async function startOf(setting: ProvenanceSetting): Promise<StartProvenance> {
-  const { started, completed } = setting
+  const { started, completed, hasGrown } = setting
   const { tasks } = setting.pipeline
   const program = process.argv[1] ?? ''
   return {
@@ -150,6 +154,7 @@ async function startOf(setting: ProvenanceSetting): Promise<StartProvenance> {
     host: hostname(),
     user: userName(),
     pid: process.pid,
+    ...(hasGrown ? { grown: true } : {}),
     tasks: tasks.map((task) => atStart(task, completed(task))),
     inputs: await Promise.all(inputsOf(tasks).map((input) => inputAtStart(input, setting))),
   }

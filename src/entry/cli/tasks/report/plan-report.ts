@@ -6,6 +6,7 @@ import { showBytes } from '../../../../core/text/numbers.ts'
 import type { Resources } from '../../../../core/workers/resources.ts'
 import type { PlannedPipeline, PlannedTask } from '../../../../runtime/tasks/planned-task.ts'
 import { type VolumeDescription, voxelsAcross } from '../../../../runtime/volumes/volume-array.ts'
+import type { TaskGrowth } from '../../../run-folder/growth/run-growth.ts'
 import type { RunOptions } from '../../../run-options.ts'
 import { defaultWorkers } from '../../../workers/run-resources.ts'
 import { sharedMemory, type WorkerSetting, workerMemory } from '../../../workers/worker-memory.ts'
@@ -13,14 +14,24 @@ import { labelled, wrapped } from '../../layout.ts'
 import { paint } from '../../output.ts'
 import { type PlannedWork, workOf } from './plan-work.ts'
 
-/** The plan as a text for users. @param done blocks of each task that are already done */
-export function describePlan(pipeline: PlannedPipeline, options: RunOptions, done: readonly number[]): string {
+/** What earlier starts have done of each task. */
+export interface RecordedPlan {
+  /** Blocks that are already done. */
+  readonly done: readonly number[]
+  /** If the volume has grown: what becomes of the blocks. */
+  readonly growth?: readonly TaskGrowth[]
+}
+
+/** The plan as a text for users. */
+export function describePlan(pipeline: PlannedPipeline, options: RunOptions, recorded: RecordedPlan): string {
   const setting = settingOf(options)
   const { workers, sharesProcess } = setting
   const most = Math.max(...pipeline.tasks.map((task) => workerMemory(task, setting)))
   const together = sharesProcess ? ` in one process of about ${showBytes(sharedMemory(most, setting))}` : ''
   return [
-    ...pipeline.tasks.map((task, number) => describeTask(task, done[number] ?? 0, setting)),
+    ...pipeline.tasks.map((task, number) =>
+      describeTask(task, setting, recorded.done[number] ?? 0, recorded.growth?.[number]),
+    ),
     wrapped(`${workers} ${workers === 1 ? 'worker' : 'workers'}${together}; nothing was written.`, 2),
   ].join('\n')
 }
@@ -30,7 +41,7 @@ const settingOf = (options: RunOptions): WorkerSetting => ({
   sharesProcess: options.pool === 'thread' || options.pool === 'inline',
 })
 
-function describeTask(task: PlannedTask, done: number, setting: WorkerSetting): string {
+function describeTask(task: PlannedTask, setting: WorkerSetting, done: number, growth: TaskGrowth | undefined): string {
   const { grid } = task
   const work = workOf(task)
   const rows: (readonly [string, string])[] = [
@@ -40,6 +51,7 @@ function describeTask(task: PlannedTask, done: number, setting: WorkerSetting): 
       `${grid.blockCount} (${grid.shape.join(' × ')}), ${grid.levelCount} ${grid.levelCount === 1 ? 'level: all independent' : 'levels; blocks within a level are independent'}`,
     ],
     ...(done > 0 ? [['already done', `${done} of them`] as const] : []),
+    ...(growth === undefined ? [] : [['has grown', showGrowth(growth)] as const]),
     ...(task.masked === undefined ? [] : [['outside the mask', `${maskedOf(task)} of them`] as const]),
     ...(task.leftOut === undefined ? [] : [['left out', `${leftOutOf(task)} of them`] as const]),
     ['a block reads', `${sizeOf(task, grid.readRoi.shape)}, writes ${sizeOf(task, grid.writeRoi.shape)}`],
@@ -55,6 +67,9 @@ function describeTask(task: PlannedTask, done: number, setting: WorkerSetting): 
   ]
   return [paint('bold', task.id), ...labelled(rows)].join('\n')
 }
+
+const showGrowth = ({ carried, again, added }: TaskGrowth): string =>
+  `${carried} blocks carried over, ${again} done again, ${added} new`
 
 const leftOutOf = ({ leftOut, grid }: PlannedTask): number | undefined =>
   leftOut === undefined ? undefined : countSetBits(leftOut, grid.blockCount)
@@ -87,8 +102,13 @@ const chunkCount = (array: VolumeDescription): bigint =>
     array.shape.map((length, axis) => Math.ceil(length / ((array.shardShape ?? array.chunkShape)[axis] as number))),
   )
 
+const growthIn = (growth: readonly TaskGrowth[] | undefined, number: number) => {
+  const { carried, again, added } = growth?.[number] ?? {}
+  return carried === undefined ? undefined : { carried, again, added }
+}
+
 /** The plan as JSON for programs. */
-export const planDocument = (pipeline: PlannedPipeline, options: RunOptions, done: readonly number[]) => ({
+export const planDocument = (pipeline: PlannedPipeline, options: RunOptions, { done, growth }: RecordedPlan) => ({
   workers: options.workers ?? defaultWorkers(options),
   unit: pipeline.unit,
   tasks: pipeline.tasks.map((task, number) => ({
@@ -101,6 +121,7 @@ export const planDocument = (pipeline: PlannedPipeline, options: RunOptions, don
     ...given({ maxAhead: task.maxAhead }),
     transient: task.isTransient,
     done: done[number] ?? 0,
+    ...given({ growth: growthIn(growth, number) }),
     ...given({ masked: maskedOf(task), leftOut: leftOutOf(task) }),
     fit: task.grid.fit,
     totalRoi: task.grid.totalRoi,

@@ -1,0 +1,201 @@
+import assert from 'node:assert/strict'
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, it } from 'node:test'
+import { createArray, roi } from 'bellis'
+import { bellis, dyingAfter, hashVoxels, temporaryFolder } from '../support/command-line.ts'
+import { runsIn } from '../support/recorded-runs.ts'
+
+const voxel = (z: number, y: number, x: number): number => (z * 7 + y * 13 + x * 29 + ((z * y * x) % 31)) % 251
+
+/** Makes an input, or makes it larger: what was there stays, and what is new is written. */
+async function makeInput(path: string, shape: readonly number[]): Promise<void> {
+  await using array = await createArray(path, { shape, dtype: 'uint8', chunkShape: [8, 16, 16], ifExists: 'grow' })
+  const [depth, height, width] = shape as [number, number, number]
+  const data = new Uint8Array(depth * height * width)
+  let at = 0
+  for (let z = 0; z < depth; z++)
+    for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) data[at++] = voxel(z, y, x)
+  await array.write(roi([0, 0, 0], shape), data)
+}
+
+const BEFORE = [20, 40, 40]
+const AFTER = [28, 40, 52]
+
+async function calls(folder: string) {
+  const call = async (...args: string[]) => {
+    const done = await bellis(args, { cwd: folder })
+    return { ...done, text: `${done.stdout}\n${done.stderr}`.replaceAll(/\s+/g, ' ') }
+  }
+  return {
+    call,
+    async succeed(...args: string[]) {
+      const done = await call(...args)
+      assert.equal(done.code, 0, `${args.join(' ')}: ${done.stderr}`)
+      return done
+    },
+  }
+}
+
+/** Two tasks, the output of the first of which is removed as it is read. */
+const CHAIN = `
+import { definePipeline, z } from 'bellis'
+import { smooth } from 'bellis/tasks'
+export default definePipeline({
+  name: 'chain',
+  config: z.object({ output: z.string() }),
+  tasks({ output }) {
+    const how = { sigma: 0.5, blockWrite: [8, 16, 16] }
+    const once = smooth({ input: 'in.zarr/raw', output: output + '/once', ...how }, { id: 'once', transient: true })
+    return smooth({ input: output + '/once', output: output + '/twice', ...how }, { id: 'twice', after: [once] })
+  },
+})`
+
+const inline = ['--pool', 'inline', '--workers', '2']
+const smooth = (input: string, output: string) => [
+  'smooth',
+  input,
+  output,
+  '--sigma',
+  '1',
+  '--block-write',
+  '8,16,16',
+  ...inline,
+]
+
+describe('a run whose volume has grown', () => {
+  for (const [format, output] of [
+    ['Zarr 3', 'out.zarr/s'],
+    ['N5', 'out.n5/s'],
+  ] as const) {
+    it(`continues with --grow (${format}): it says what is carried over, keeps those blocks, and has the voxels of a run from scratch`, async () => {
+      using folder = temporaryFolder()
+      const cwd = folder.path
+      const { call, succeed } = await calls(cwd)
+      await makeInput(join(cwd, 'in.zarr/raw'), BEFORE)
+      await succeed(...smooth('in.zarr/raw', output))
+      await makeInput(join(cwd, 'in.zarr/raw'), AFTER)
+      const refused = await call(...smooth('in.zarr/raw', output))
+      assert.equal(refused.code, 2)
+      assert.match(
+        refused.text,
+        /its shape is \(20, 40, 40\), not \(28, 40, 52\); continue it with the larger volume \(--grow\), overwrite it/,
+      )
+      // 3 × 3 × 3 blocks became 4 × 3 × 4. Those whose context of 4 voxels reaches beyond the old ends along z and x are done again.
+      const plan = await succeed('plan', ...smooth('in.zarr/raw', output), '--grow')
+      assert.match(plan.text, /has grown 12 blocks carried over, 15 done again, 21 new/)
+      const { tasks } = JSON.parse((await succeed('plan', ...smooth('in.zarr/raw', output), '--grow', '--json')).stdout)
+      assert.deepEqual([tasks[0].growth, tasks[0].done], [{ carried: 12, again: 15, added: 21 }, 12])
+      const again = await succeed(...smooth('in.zarr/raw', output), '--grow', '--json')
+      const [task] = JSON.parse(again.stdout).tasks
+      assert.deepEqual([task.total, task.completed, task.skipped], [48, 48, 12])
+      assert.match(again.text, /The volume has grown\. smooth: 12 blocks carried over, 15 done again, 21 new\./)
+      assert.doesNotMatch(again.text, /changed/)
+      await succeed(...smooth('in.zarr/raw', 'scratch.zarr/s'))
+      assert.equal(await hashVoxels(join(cwd, output)), await hashVoxels(join(cwd, 'scratch.zarr/s')))
+      // From here on it is the run of the larger volume, and calm.
+      for (const more of [[], ['--grow']]) {
+        const calm = await succeed(...smooth('in.zarr/raw', output), ...more)
+        assert.match(calm.text, /Nothing left to do/)
+        assert.doesNotMatch(calm.text, /changed|has grown/)
+      }
+      const run = runsIn(cwd).find((name) => name.includes('-out-')) as string
+      assert.match((await succeed('status', run)).text, /48 of 48 blocks/)
+    })
+  }
+
+  it('R6: has the voxels of a run from scratch whenever it is killed, in a chain with a transient array, too', async () => {
+    using folder = temporaryFolder()
+    using saved = temporaryFolder()
+    const cwd = folder.path
+    const { succeed } = await calls(cwd)
+    writeFileSync(join(cwd, 'chain.ts'), CHAIN)
+    const chain = (output: string) => ['run', 'chain.ts', '--output', output, ...inline, '--json', '--quiet']
+    await makeInput(join(cwd, 'in.zarr/raw'), [16, 48, 56])
+    await succeed(...chain('out.zarr'))
+    await makeInput(join(cwd, 'in.zarr/raw'), [16, 64, 60])
+    await succeed(...chain('scratch.zarr'))
+    const expected = await hashVoxels(join(cwd, 'scratch.zarr/twice'))
+    cpSync(cwd, saved.path, { recursive: true, preserveTimestamps: true })
+    // Before the outputs are made larger, between the two, before the record is carried over, and before the run's folder says so.
+    for (const steps of [3, 4, 6, 8]) {
+      const killed = await bellis([...chain('out.zarr'), '--grow'], { cwd, env: dyingAfter(steps) })
+      assert.equal(killed.code, 'SIGKILL')
+      const { stdout } = await succeed(...chain('out.zarr'), '--grow')
+      assert.equal(await hashVoxels(join(cwd, 'out.zarr/twice')), expected, `killed before step ${steps}`)
+      const skipped = JSON.parse(stdout).tasks.map((task: { readonly skipped: number }) => task.skipped)
+      assert.deepEqual(skipped, [0, 4])
+      rmSync(cwd, { recursive: true })
+      cpSync(saved.path, cwd, { recursive: true, preserveTimestamps: true })
+    }
+  })
+
+  it('is refused without --grow, also once its output was made larger, and then continues with it', async () => {
+    using folder = temporaryFolder()
+    const cwd = folder.path
+    const { call, succeed } = await calls(cwd)
+    await makeInput(join(cwd, 'in.zarr/raw'), [16, 32, 32])
+    await succeed(...smooth('in.zarr/raw', 'out.zarr/s'))
+    await makeInput(join(cwd, 'in.zarr/raw'), [16, 32, 48])
+    await makeInput(join(cwd, 'out.zarr/s'), [16, 32, 48])
+    const { code, text } = await call(...smooth('in.zarr/raw', 'out.zarr/s'))
+    assert.equal(code, 2)
+    assert.match(text, /belongs to another run: .*--grow if its volume has grown at its ends, or --overwrite/)
+    assert.match((await succeed(...smooth('in.zarr/raw', 'out.zarr/s'), '--grow')).text, /The volume has grown/)
+  })
+
+  it('is refused with the remedy, and left as it was, if its blocks are others or depend on the whole volume, or if the output can not grow', async () => {
+    using folder = temporaryFolder()
+    const cwd = folder.path
+    const { call, succeed } = await calls(cwd)
+    await makeInput(join(cwd, 'in.zarr/raw'), [16, 32, 32])
+    const wrap = [...smooth('in.zarr/raw', 'wrap.zarr/s'), '--mode', 'wrap']
+    const reduce = ['reduce', 'in.zarr/raw', '--parts', 'parts.zarr/r', '--block', '8,16,16', ...inline]
+    const precomputed = smooth('in.zarr/raw', 'out.precomputed')
+    const convert = ['convert', 'in.zarr/raw', 'copy.zarr/raw', ...inline]
+    for (const args of [wrap, reduce, precomputed, convert]) await succeed(...args)
+    await makeInput(join(cwd, 'in.zarr/raw'), [16, 48, 32])
+    const refusals: [string[], RegExp][] = [
+      [wrap, /can't be carried over to this volume: task "smooth": its blocks depend on more than what they read/],
+      [reduce, /task "reduce": its blocks depend on more than what they read|chunk shape/],
+      [precomputed, /can't be made larger: the names of a precomputed volume's chunks say where it ends; start again/],
+      [convert, /copy\.zarr\/raw already exists, and its chunk shape is/],
+      [[...wrap, '--overwrite', '--yes'], /grow true: expected without overwrite, which does all blocks again/],
+      [[...wrap, '--only', 'failed'], /Only failed: expected without grow, which forgets which blocks failed/],
+    ]
+    for (const [args, expected] of refusals) {
+      const { code, text } = await call(...args, '--grow')
+      assert.equal(code, 2, text)
+      assert.match(text, expected)
+    }
+    const { shape } = JSON.parse((await succeed('info', 'wrap.zarr/s', '--json')).stdout)
+    assert.deepEqual(shape, [16, 32, 32])
+  })
+
+  it('continues in shards, and consolidated metadata name the new shape', async () => {
+    using folder = temporaryFolder()
+    const cwd = folder.path
+    const { succeed } = await calls(cwd)
+    const input = join(cwd, 'in.zarr/raw')
+    const convert = (...more: string[]) => ['convert', 'in.zarr/raw', ...more, '--chunk', '8,16,16', ...inline]
+    await makeInput(input, [12, 40, 140])
+    await succeed(...convert('out.zarr/sharded', '--shard', '16,64,64'))
+    await succeed(...convert('two.zarr/raw', '--zarr-format', '2'))
+    const consolidated = join(cwd, 'two.zarr/.zmetadata')
+    const metadata = Object.fromEntries(
+      ['.zgroup', 'raw/.zarray', 'raw/.zattrs'].map((name) => [
+        name,
+        JSON.parse(readFileSync(join(cwd, 'two.zarr', name), 'utf8')),
+      ]),
+    )
+    writeFileSync(consolidated, JSON.stringify({ zarr_consolidated_format: 1, metadata }))
+    await makeInput(input, [12, 40, 180])
+    await succeed(...convert('out.zarr/sharded', '--shard', '16,64,64'), '--grow')
+    await succeed(...convert('two.zarr/raw', '--zarr-format', '2'), '--grow')
+    const expected = await hashVoxels(input)
+    for (const path of ['out.zarr/sharded', 'two.zarr/raw']) assert.equal(await hashVoxels(join(cwd, path)), expected)
+    const { 'raw/.zarray': array, 'raw/.zattrs': attributes } = JSON.parse(readFileSync(consolidated, 'utf8')).metadata
+    assert.deepEqual(array.shape, [12, 40, 180])
+    assert.equal(attributes.bellis.task, 'convert')
+  })
+})
