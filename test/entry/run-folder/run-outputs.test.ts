@@ -188,7 +188,7 @@ describe('an output that another run has written', () => {
     })
     rmSync(join(at.output, '.bellis-run'))
     await assert.rejects(at.start({ value: 2, length: 9 }), {
-      message: /not \(9\); overwrite it .* choose another name\.$/,
+      message: /not \(9\); continue it with the larger volume \(--grow\), overwrite it .* choose another name\.$/,
     })
   })
 
