@@ -1,5 +1,5 @@
 import { rm } from 'node:fs/promises'
-import { checkReusable } from '../../adapters/zarr/check-reusable.ts'
+import { checkReusable, hasToGrow, isReused } from '../../adapters/zarr/check-reusable.ts'
 import { alreadyExists } from '../../adapters/zarr/container-errors.ts'
 import { ioError } from '../../adapters/zarr/files/file-errors.ts'
 import { ConfigError } from '../../core/errors.ts'
@@ -70,8 +70,9 @@ export class PackedArrays {
       throw error instanceof ConfigError && error.code === 'NO_SUCH_DATASET' ? isComplete(path, error) : error
     })
     try {
-      if (options.ifExists !== 'reuse') throw alreadyExists(array.path)
+      if (!isReused(options)) throw alreadyExists(array.path)
       checkReusable(array, options)
+      if (hasToGrow(array, options)) throw isComplete(path)
       return array
     } catch (error) {
       await array[Symbol.asyncDispose]()
@@ -85,7 +86,7 @@ async function arraysOf(format: ArrayFormat, container: string): Promise<readonl
   return nodes.filter(({ kind }) => kind === 'array').map(({ path }) => path)
 }
 
-const isComplete = (path: string, cause: ConfigError): ConfigError =>
+const isComplete = (path: string, cause?: ConfigError): ConfigError =>
   new ConfigError(
     'DATASET_EXISTS',
     `${path} exists, and such files are written once, with all their arrays; write to another file, or to a folder.`,
