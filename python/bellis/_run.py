@@ -45,7 +45,7 @@ LOOK_SECONDS = 0.1
 #: Seconds that the engine has to end a run after the second Ctrl-C.
 LAST_SECONDS = 5.0
 
-#: How often the engine has a failed block tried again if nothing is said.
+#: How often a failed block is tried again if nothing is said.
 MAX_RETRIES = 2
 
 #: Answers which of the blocks are done already: called with the task's id, the numbers and the (read, write) Rois.
@@ -144,7 +144,7 @@ class Run:
         self._result: Result | None = None
         self._failure: BaseException | None = None
         self._exceptions = _Exceptions()
-        self._max_retries: int = request.get("maxRetries", MAX_RETRIES)
+        self._max_retries: int = request["maxRetries"]
         #: How many attempts at each block have failed in this thread, where the first failure ends the run.
         self._failures: collections.Counter[tuple[str, int]] = collections.Counter()
         self._setup_failure: tuple[str, Exception] | None = None
@@ -638,7 +638,7 @@ def _start(
     if not tasks:
         raise TypeError("There is no task to run: pass tasks of @bellis.task or bellis.Task.")
     one_of(pool, "pool", ("process", "none", *_BATCH_SYSTEMS))
-    if pool == "none" and isinstance(workers, (tuple, list)):
+    if pool == "none" and workers is not None:
         raise ValueError(f'workers is {workers!r}, but with pool="none" no workers are started; leave it out.')
     submitted = {"slurm": slurm, "sge": sge, "pbs": pbs, "lsf": lsf}
     for what, text in {"name": name, "record": record, "host": host, **submitted}.items():
@@ -666,7 +666,7 @@ def _start(
     given = {
         **_numbers_of_workers(workers, is_here),
         "resources": {**own, **amounts(resources, "resources")} or None,
-        "maxRetries": None if max_retries is None else whole_number(max_retries, "max_retries", 0),
+        "maxRetries": whole_number(MAX_RETRIES if max_retries is None else max_retries, "max_retries", 0),
         "timeoutMs": None if timeout is None else positive_number(timeout, "timeout") * 1000,
         "stallMs": None if stall is None else positive_number(stall, "stall") * 1000,
         "onStall": None if on_stall is None else one_of(on_stall, "on_stall", ("end", "move", "report")),

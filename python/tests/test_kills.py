@@ -52,22 +52,18 @@ def processes_of(session: int) -> dict[int, str]:
     return found
 
 
-@unittest.skipUnless(sys.platform == "linux", "looks at /proc")
-class Kills(unittest.TestCase):
+class Programs(unittest.TestCase):
+    """Starts programs in a folder and a session of their own, and ends all that is left of them."""
+
     def setUp(self) -> None:
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
-        (self.folder / "attempts").mkdir()
-        (self.folder / "program.py").write_text(PROGRAM.replace("BLOCKS", str(BLOCKS)))
-        import numpy
 
-        voxels = numpy.lib.format.open_memmap(self.folder / "voxels.npy", mode="w+", dtype="int64", shape=(BLOCKS,))
-        voxels.flush()
-
-    def start(self, method: str) -> subprocess.Popen[bytes]:
+    def launch(self, text: str, *words: str, **options) -> subprocess.Popen[bytes]:
+        (self.folder / "program.py").write_text(text)
         program = subprocess.Popen(
-            [sys.executable, "program.py", method], cwd=self.folder, start_new_session=True, stderr=subprocess.PIPE
+            [sys.executable, "program.py", *words], cwd=self.folder, start_new_session=True, stderr=subprocess.PIPE, **options
         )
         self.addCleanup(self.end, program)
         return program
@@ -76,13 +72,28 @@ class Kills(unittest.TestCase):
         for pid in processes_of(program.pid):
             os.kill(pid, signal.SIGKILL)
         program.wait()
-        program.stderr.close()
+        for pipe in filter(None, (program.stdout, program.stderr)):
+            pipe.close()
 
     def wait_until(self, is_so, why: str) -> None:
         deadline = time.monotonic() + PATIENCE
         while not is_so():
             self.assertLess(time.monotonic(), deadline, why)
             time.sleep(0.005)
+
+
+@unittest.skipUnless(sys.platform == "linux", "looks at /proc")
+class Kills(Programs):
+    def setUp(self) -> None:
+        super().setUp()
+        (self.folder / "attempts").mkdir()
+        import numpy
+
+        voxels = numpy.lib.format.open_memmap(self.folder / "voxels.npy", mode="w+", dtype="int64", shape=(BLOCKS,))
+        voxels.flush()
+
+    def start(self, method: str) -> subprocess.Popen[bytes]:
+        return self.launch(PROGRAM.replace("BLOCKS", str(BLOCKS)), method)
 
     def attempts(self) -> list[int]:
         return [int(path.name.split("-")[0]) for path in (self.folder / "attempts").iterdir()]
@@ -169,45 +180,19 @@ HOLDING = textwrap.dedent(
 
 
 @unittest.skipUnless(sys.platform == "linux", "looks at /proc")
-class HeldLocks(unittest.TestCase):
+class HeldLocks(Programs):
     """Functions that keep all threads of their worker from running, so that it can't see that its program has ended."""
 
-    def setUp(self) -> None:
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.folder = Path(folder.name)
-        (self.folder / "program.py").write_text(HOLDING)
-        self.begun: list[int] = []
-
     def start(self, value: int, method: str, seconds: int = 600) -> subprocess.Popen[bytes]:
-        program = subprocess.Popen(
-            [sys.executable, "program.py", str(value), method],
-            cwd=self.folder,
-            start_new_session=True,
-            stderr=subprocess.PIPE,
-            env={**os.environ, "HELD_SECONDS": str(seconds)},
-        )
-        self.addCleanup(self.end, program)
-        return program
-
-    def end(self, program: subprocess.Popen[bytes]) -> None:
-        for pid in processes_of(program.pid):
-            os.kill(pid, signal.SIGKILL)
-        program.wait()
-        program.stderr.close()
+        return self.launch(HOLDING, str(value), method, env={**os.environ, "HELD_SECONDS": str(seconds)})
 
     def until_held(self, program: subprocess.Popen[bytes]) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while len(list(self.folder.glob("begun-*"))) < 2:
-            self.assertLess(time.monotonic(), deadline, "the blocks have not begun")
-            self.assertIsNone(program.poll())
-            time.sleep(0.005)
+        begun_or_ended = lambda: len(list(self.folder.glob("begun-*"))) >= 2 or program.poll() is not None
+        self.wait_until(begun_or_ended, "the blocks have not begun")
+        self.assertIsNone(program.poll())
 
     def until_gone(self, pids: set[int], program: subprocess.Popen[bytes]) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while pids & processes_of(program.pid).keys():
-            self.assertLess(time.monotonic(), deadline, f"{processes_of(program.pid)} are left")
-            time.sleep(0.005)
+        self.wait_until(lambda: not pids & processes_of(program.pid).keys(), f"{processes_of(program.pid)} are left")
 
     def workers(self) -> set[int]:
         return {int(path.name.split("-")[1]) for path in self.folder.glob("begun-*")}
@@ -294,32 +279,16 @@ JOINED = textwrap.dedent(
 
 
 @unittest.skipUnless(sys.platform == "linux", "looks at /proc")
-class JoinedWorkers(unittest.TestCase):
+class JoinedWorkers(Programs):
     """Workers that `run.command` has added, which outlive the program, and only its end."""
 
-    setUp = HeldLocks.setUp
-    end = HeldLocks.end
-
     def start(self, kind: str) -> subprocess.Popen[bytes]:
-        (self.folder / "program.py").write_text(JOINED)
-        program = subprocess.Popen(
-            [sys.executable, "program.py", kind],
-            cwd=self.folder,
-            start_new_session=True,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        self.addCleanup(program.stdout.close)
-        self.addCleanup(self.end, program)
-        return program
+        return self.launch(JOINED, kind, stdout=subprocess.PIPE)
 
     def begin(self) -> subprocess.Popen[bytes]:
         program = self.start("join")
-        deadline = time.monotonic() + PATIENCE
-        while not (self.folder / "attempts").exists():
-            self.assertLess(time.monotonic(), deadline, "no block was begun")
-            self.assertIsNone(program.poll())
-            time.sleep(0.005)
+        self.wait_until(lambda: (self.folder / "attempts").exists() or program.poll() is not None, "no block was begun")
+        self.assertIsNone(program.poll())
         return program
 
     def output_of_next(self) -> str:
