@@ -163,6 +163,8 @@ class Workers(InFolder):
                 bellis.run(task, workers=workers)
         with self.assertRaisesRegex(ValueError, r'workers is \(1, 2\), but with pool="none" no workers are started; leave it out'):
             bellis.start(task, workers=(1, 2), pool="none")
+        with self.assertRaisesRegex(ValueError, 'workers is 4, but with pool="none" no workers are started; leave it out'):
+            bellis.start(task, workers=4, pool="none")
 
     def test_are_set_up_once_each(self) -> None:
         def set_up(config, resources):

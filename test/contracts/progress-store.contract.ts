@@ -133,7 +133,7 @@ export function describeProgressStore(
         await again.carryOver?.(identity.run, grown.tasks, completed)
         const reader = await again.read(identity.run)
         assert.ok(reader !== undefined)
-        await using open = await again.open(grown)
+        const open = await again.open(grown)
         for (const found of [reader, open]) {
           assert.deepEqual(found.identity.tasks, grown.tasks)
           assert.deepEqual([found.identity.id, found.identity.lineage], ['the record', lineage])
@@ -141,6 +141,8 @@ export function describeProgressStore(
           assert.deepEqual(await completedBlocks(found, 1), [139_999])
           assert.deepEqual([...(await all(found.failedAttempts(1)))], [])
         }
+        // A record that is open may keep others out.
+        await open[Symbol.asyncDispose]()
         await assert.rejects(again.open(identity), { code: 'GRID_MISMATCH' })
       }),
     )
