@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
-import { writeFileSync } from 'node:fs'
+import { cpSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it, type TestContext } from 'node:test'
 import { bellis, pathWithCommand, temporaryFolder } from '../support/command-line.ts'
@@ -118,4 +118,21 @@ describe('completion in a real shell', () => {
       }
     })
   }
+})
+
+describe('completion of runs', () => {
+  it('leaves out names of which a shell would run or expand a part', async () => {
+    using home = temporaryFolder()
+    const options = { cwd: folder.path, env: { ...process.env, BELLIS_HOME: home.path } }
+    const smooth = ['smooth', 'tissue.hdf/volumes/raw', 'smooth.zarr/raw', '--pool', 'inline', '--quiet']
+    const { code, stderr } = await bellis(smooth, options)
+    assert.equal(code, 0, stderr)
+    const [run = ''] = readdirSync(home.path)
+    for (const name of ['a$(touch pwned)', 'a;b', 'two words', 'a`b`', 'a\nb', '-rf']) {
+      cpSync(join(home.path, run), join(home.path, `${name}-12345678`), { recursive: true })
+    }
+    cpSync(join(home.path, run), join(home.path, 'mine-12345678'), { recursive: true })
+    const { stdout } = await bellis(['__complete', 'status', ''], options)
+    assert.deepEqual(new Set(stdout.trim().split('\n')), new Set(['last', run, 'mine-12345678', ':files']))
+  })
 })

@@ -189,7 +189,7 @@ async function completeValue(
 ): Promise<Completion> {
   if (choices !== undefined) return { candidates: choices.map((text) => ({ text })), takesFiles: false }
   if (name === 'run') {
-    const runs = ['last', ...listRuns(runsHome())]
+    const runs = ['last', ...listRuns(runsHome()).filter(isPlain)]
     return { candidates: runs.map((text) => ({ text })), takesFiles: true }
   }
   const datasets = DATASETS.test(name) ? await datasetsIn(current) : []
@@ -202,8 +202,14 @@ async function datasetsIn(path: string): Promise<string[]> {
   if (file === undefined) return []
   const { format, container } = parseDatasetPath(file)
   const entries = await format.list(container, '', { limit: MAX_DATASETS }).catch(() => [])
-  return entries.filter(({ kind }) => kind === 'array').map((entry) => `${file}/${entry.path}`)
+  return entries
+    .filter(({ kind }) => kind === 'array')
+    .map((entry) => `${file}/${entry.path}`)
+    .filter(isPlain)
 }
+
+/** Whether a name that somebody else may have chosen is one word to every shell, which runs and expands nothing in it. */
+const isPlain = (name: string): boolean => /^[\p{L}\p{N}_./][\p{L}\p{N}_.,:=@%+/-]*$/u.test(name)
 
 const isFile = (path: string): boolean => path !== '' && statSync(path, { throwIfNoEntry: false })?.isFile() === true
 
