@@ -357,6 +357,7 @@ describe('opening a Zarr array', () => {
     const good = await json(file)
     const wrong: readonly (readonly [object | string, string, RegExp])[] = [
       [{ ...good, filters: [{ id: 'delta', dtype: '<u2' }, { id: 'vlen-utf8' }] }, 'UNSUPPORTED_CODEC', /vlen-utf8/],
+      [{ ...good, filters: Array(33).fill({ id: 'delta', dtype: '<u2' }) }, 'UNSUPPORTED_CODEC', /33 codecs.*up to 32/],
       [{ ...good, compressor: { id: 'lzma', format: 3 } }, 'UNSUPPORTED_CODEC', /lzma.*raw/],
       [{ ...good, dtype: '<c8' }, 'UNSUPPORTED', /<c8/],
       [{ ...good, dtype: [['a', '<f4']] }, 'UNSUPPORTED', /<f4/],
@@ -387,6 +388,11 @@ describe('opening a Zarr array', () => {
     const good = await json(file)
     const wrong: readonly (readonly [object, string, RegExp])[] = [
       [{ chunk_grid: { name: 'hexagonal' } }, 'UNSUPPORTED', /hexagonal/],
+      [
+        { codecs: [{ name: 'bytes' }, ...Array(33).fill({ name: 'crc32c' })] },
+        'UNSUPPORTED_CODEC',
+        /34 codecs.*up to 32/,
+      ],
       [{ codecs: [{ name: 'bytes' }, { name: 'pcodec' }] }, 'UNSUPPORTED_CODEC', /pcodec/],
       [{ codecs: [{ name: 'vlen-utf8' }] }, 'UNSUPPORTED_CODEC', /vlen-utf8/],
       [{ data_type: 'string' }, 'UNSUPPORTED', /string/],

@@ -4,7 +4,7 @@ import { isFilter, storedType } from '../codecs/filters.ts'
 import { type Compressor, parseV2Codec, toV2Config } from '../codecs/registry.ts'
 import { isJsonObject, type Json, type JsonObject, show, showName } from './exact-json.ts'
 import { fillValueToJson, parseFillValue } from './fill-value.ts'
-import { parseShape, range, type ZarrMetadata } from './metadata.ts'
+import { checkCodecCount, parseShape, range, type ZarrMetadata } from './metadata.ts'
 
 const KINDS: Readonly<Record<string, string>> = { b: 'bool', i: 'int', u: 'uint', f: 'float' }
 
@@ -75,6 +75,7 @@ function parseSteps(
 ): Compressor[] {
   const list: readonly Json[] =
     filters === null || filters === undefined ? [] : Array.isArray(filters) ? filters : [filters]
+  checkCodecCount(list.length, where)
   const steps: Compressor[] = []
   let current = dtype
   for (const step of isJsonObject(compressor) ? [...list, compressor] : list) {

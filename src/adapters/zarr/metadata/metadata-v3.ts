@@ -8,7 +8,7 @@ import { parseChunkGrid, type StoredGrid } from './chunk-grids.ts'
 import type { Json, JsonObject } from './exact-json.ts'
 import { isJsonObject, show } from './exact-json.ts'
 import { fillValueToJson, parseFillValue } from './fill-value.ts'
-import { parseShape, range, type ZarrMetadata } from './metadata.ts'
+import { checkCodecCount, parseShape, range, type ZarrMetadata } from './metadata.ts'
 
 const invalid = (where: string, what: string) => new ConfigError('INVALID_METADATA', `${where}: ${what}.`)
 
@@ -90,6 +90,7 @@ type Codecs = Pick<ZarrMetadata, 'chunk' | 'shard'>
 function parseCodecs(value: Json | undefined, dtype: DType, stored: StoredGrid, where: string): Codecs {
   const { shape } = stored
   if (!Array.isArray(value)) throw invalid(where, `codecs is ${show(value)}, not a list`)
+  checkCodecCount(value.length, where)
   const chain = value.map((codec: Json) => namedConfig(codec, `${where}: codecs`))
   let axisOrder = range(shape.length)
   let next = chain.shift()

@@ -57,3 +57,13 @@ export function parseShape(value: Json | undefined, rank: number | undefined, le
 }
 
 export const range = (length: number): number[] => Array.from({ length }, (_, i) => i)
+
+/** As many as no writer chains: each is work for every chunk, and an array could name a million. */
+const MAX_CODECS = 32
+
+/** Refuses a chain of codecs or filters that is longer than any writer makes it. @throws {ConfigError} `UNSUPPORTED_CODEC` */
+export function checkCodecCount(count: number, where: string): void {
+  if (count <= MAX_CODECS) return
+  const message = `${where}: chunks are encoded by ${count} codecs and filters one after the other; Bellis reads up to ${MAX_CODECS}.`
+  throw new ConfigError('UNSUPPORTED_CODEC', message)
+}
