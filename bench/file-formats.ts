@@ -14,6 +14,7 @@ import { parseArgs } from 'node:util'
 import { typedArray } from '../src/core/array/dtype.ts'
 import { parseDatasetPath } from '../src/entry/arrays.ts'
 import type { CreateArrayOptions } from '../src/ports/chunked-array.ts'
+import { fastestOf } from './fastest.ts'
 
 /** What the reference library took. */
 interface Row {
@@ -36,18 +37,6 @@ const { values: options } = parseArgs({
 })
 const rounds = Number(options.rounds)
 
-/** Processor seconds of the fastest round, those of all threads of this process. */
-async function fastest(work: () => Promise<void>): Promise<number> {
-  let best = Number.POSITIVE_INFINITY
-  for (let round = 0; round < rounds; round++) {
-    const start = process.cpuUsage()
-    await work()
-    const { user, system } = process.cpuUsage(start)
-    best = Math.min(best, (user + system) / 1e6)
-  }
-  return best
-}
-
 /** Opened again each time, so that nothing is left of the round before. */
 async function ours(folder: string, { path, settings }: Row): Promise<{ read: number; write?: number }> {
   const { format, container, inner } = parseDatasetPath(join(folder, path))
@@ -57,14 +46,14 @@ async function ours(folder: string, { path, settings }: Row): Promise<{ read: nu
     first.dtype,
     first.shape.reduce((product, length) => product * length, 1),
   )
-  const read = await fastest(async () => {
+  const read = await fastestOf(rounds, async () => {
     await using array = await format.open(container, inner)
     await array.readVoxels(box, voxels)
   })
   if (settings === undefined) return { read }
   const copy = join(folder, 'copies', path)
   const axes = first.axes.map((axis) => ({ ...axis }))
-  const write = await fastest(async () => {
+  const write = await fastestOf(rounds, async () => {
     await rm(copy, { recursive: true, force: true })
     const wanted = { ...settings, shape: first.shape, dtype: first.dtype, axes }
     const name = path.endsWith('.precomputed') ? '' : 'raw'

@@ -13,6 +13,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { zarrFormat } from '../src/adapters/zarr/zarr-format.ts'
 import { bytesOf, type DType, type TypedArray, typedArray } from '../src/core/array/dtype.ts'
+import { fastestOf } from './fastest.ts'
 
 const { values: options } = parseArgs({
   options: { size: { type: 'string', default: '128,256,256' }, rounds: { type: 'string', default: '3' } },
@@ -50,27 +51,15 @@ function volume(dtype: DType): TypedArray {
   return data
 }
 
-/** Processor seconds of the fastest round, those of all threads of this process. */
-async function fastest(work: () => Promise<void>): Promise<number> {
-  let best = Number.POSITIVE_INFINITY
-  for (let round = 0; round < rounds; round++) {
-    const start = process.cpuUsage()
-    await work()
-    const { user, system } = process.cpuUsage(start)
-    best = Math.min(best, (user + system) / 1e6)
-  }
-  return best
-}
-
 async function plainCopy(folder: string, bytes: Uint8Array): Promise<Speed> {
   await mkdir(folder)
   const size = bytes.length / chunks
   const files = Array.from({ length: chunks }, (_, i) => i)
   const path = (i: number) => join(folder, String(i))
-  const write = await fastest(async () => {
+  const write = await fastestOf(rounds, async () => {
     for (const i of files) await writeFile(path(i), bytes.subarray(i * size, (i + 1) * size))
   })
-  const read = await fastest(async () => {
+  const read = await fastestOf(rounds, async () => {
     for (const i of files) await readFile(path(i))
   })
   return { write, read }
@@ -79,13 +68,13 @@ async function plainCopy(folder: string, bytes: Uint8Array): Promise<Speed> {
 /** Opened or made again each time, so that nothing is left of the round before. */
 async function ours(container: string, codec: string, dtype: DType, data: TypedArray): Promise<Speed> {
   const box = { offset: [0, 0, 0], shape }
-  const write = await fastest(async () => {
+  const write = await fastestOf(rounds, async () => {
     await rm(container, { recursive: true, force: true })
     await using array = await zarrFormat().create(container, 'raw', { shape, dtype, chunkShape: CHUNK, codec })
     await array.writeVoxels(box, data)
   })
   const into = typedArray(dtype, count)
-  const read = await fastest(async () => {
+  const read = await fastestOf(rounds, async () => {
     await using array = await zarrFormat().open(container, 'raw')
     await array.readVoxels(box, into)
   })

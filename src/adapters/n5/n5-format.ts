@@ -60,9 +60,10 @@ export function n5Format(options: ContainerOptions = {}): ArrayFormat {
     async create(container, inner, create) {
       const store = stores.open(container, inner, given({ fsync: create.fsync }))
       const key = parseKey(inner)
-      const there = await reusable(container, inner, create)
-      await there?.[Symbol.asyncDispose]()
-      if (there !== undefined && hasToGrow(there, create)) await enlargeN5(store, key, create.shape)
+      if (create.ifExists === 'grow') {
+        await using there = await reusable(container, inner, create)
+        if (there !== undefined && hasToGrow(there, create)) await enlargeN5(store, key, create.shape)
+      }
       return createOnce(store, {
         existing: () => reusable(container, inner, create),
         plan: () => planN5(store, key, create),

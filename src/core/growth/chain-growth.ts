@@ -43,14 +43,24 @@ export function carryOver(
   }
   for (const [number, { after }] of tasks.entries()) {
     for (const other of allUpstream(tasks, number)) {
-      keepReaders(linkOf(tasks, other, number), carried[other] as IndexBox, carried[number] as MutableBox, after)
+      const link = linkOf(tasks, other, number)
+      // Only those that read no block upstream that is done again.
+      keepWithin(carried[other] as IndexBox, carried[number] as MutableBox, after, {
+        first: (axis, k) => link.firstAwaited(axis, k),
+        last: (axis, k) => link.lastAwaited(axis, k),
+      })
     }
   }
   for (const number of [...tasks.keys()].reverse()) {
     for (const other of (tasks[number] as GrowingTask).upstream) {
       const { isTransient, after } = tasks[other] as GrowingTask
       if (!isTransient) continue
-      keepAwaited(linkOf(tasks, other, number), carried[number] as IndexBox, carried[other] as MutableBox, after)
+      const link = linkOf(tasks, other, number)
+      // Only those that no block downstream reads that is done again.
+      keepWithin(carried[number] as IndexBox, carried[other] as MutableBox, after, {
+        first: (axis, k) => link.firstWaiting(axis, k),
+        last: (axis, k) => link.lastWaiting(axis, k),
+      })
     }
   }
   return carried.map(({ growth, start, end }) => ({ growth, box: { start, end } }))
@@ -85,31 +95,21 @@ function allUpstream(tasks: readonly GrowingTask[], number: number): Set<number>
   return found
 }
 
-/** Leaves in a box of blocks only those that read no block upstream that is done again. */
-function keepReaders(link: TaskLink, upstream: IndexBox, mine: MutableBox, { shape }: BlockGrid): void {
-  for (const axis of shape.keys()) {
-    const isKept = (k: number) =>
-      link.firstAwaited(axis, k) >= (upstream.start[axis] as number) &&
-      link.lastAwaited(axis, k) < (upstream.end[axis] as number)
-    narrow(mine, axis, isKept)
-  }
+/** The blocks of another task with which one has to do, by its place along an axis. */
+interface Related {
+  first(axis: number, k: number): number
+  last(axis: number, k: number): number
 }
 
-/** Leaves in a box of blocks only those that no block downstream reads that is done again. */
-function keepAwaited(link: TaskLink, downstream: IndexBox, mine: MutableBox, { shape }: BlockGrid): void {
+/** Cuts a box of blocks to those that have to do only with blocks in the box of another task; they lie together. */
+function keepWithin(others: IndexBox, mine: MutableBox, { shape }: BlockGrid, related: Related): void {
   for (const axis of shape.keys()) {
     const isKept = (k: number) =>
-      link.firstWaiting(axis, k) >= (downstream.start[axis] as number) &&
-      link.lastWaiting(axis, k) < (downstream.end[axis] as number)
-    narrow(mine, axis, isKept)
+      related.first(axis, k) >= (others.start[axis] as number) && related.last(axis, k) < (others.end[axis] as number)
+    let [low, high] = [mine.start[axis] as number, mine.end[axis] as number]
+    while (low < high && !isKept(low)) low++
+    while (high > low && !isKept(high - 1)) high--
+    mine.start[axis] = low
+    mine.end[axis] = high
   }
-}
-
-/** Cuts a box along an axis to the blocks that are kept, which lie together. */
-function narrow({ start, end }: MutableBox, axis: number, isKept: (k: number) => boolean): void {
-  let [low, high] = [start[axis] as number, end[axis] as number]
-  while (low < high && !isKept(low)) low++
-  while (high > low && !isKept(high - 1)) high--
-  start[axis] = low
-  end[axis] = high
 }

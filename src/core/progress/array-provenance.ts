@@ -27,7 +27,7 @@ type Attributes = Readonly<Record<string, unknown>>
 
 /** The provenance in the attributes of an array; undefined if there is none, or if it can't be understood. */
 export function provenanceIn(attributes: Attributes): ArrayProvenance | undefined {
-  const found = objectOf(attributes[PROVENANCE]) as Partial<ArrayProvenance> | null | undefined
+  const found = storedProvenance(attributes) as Partial<ArrayProvenance> | null | undefined
   if (typeof found !== 'object' || found === null) return undefined
   const { version, task, id, config, inputs, run, record, started, ended } = found
   const isText = (value: unknown) => typeof value === 'string'
@@ -37,8 +37,9 @@ export function provenanceIn(attributes: Attributes): ArrayProvenance | undefine
   return { ...found, config: config ?? {} } as ArrayProvenance
 }
 
-/** Formats without objects have it as a text in JSON. */
-function objectOf(value: unknown): unknown {
+/** What an array says of what made it, unchecked: formats without objects have it as a text in JSON. */
+export function storedProvenance(attributes: Attributes): unknown {
+  const value = attributes[PROVENANCE]
   if (typeof value !== 'string') return value
   try {
     return JSON.parse(value)

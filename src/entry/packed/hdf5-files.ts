@@ -4,7 +4,7 @@ import { placementAttributes } from '../../adapters/zarr/metadata/placement-attr
 import { BYTES_PER_ELEMENT } from '../../core/array/dtype.ts'
 import { ConfigError } from '../../core/errors.ts'
 import { productOf, showCoordinate } from '../../core/geometry/coordinate.ts'
-import { PROVENANCE } from '../../core/progress/array-provenance.ts'
+import { PROVENANCE, storedProvenance } from '../../core/progress/array-provenance.ts'
 import type { ChunkedArray, CreateArrayOptions } from '../../ports/chunked-array.ts'
 import type { PackedFormat } from './packed-arrays.ts'
 import type { PackedFile } from './packed-file.ts'
@@ -23,7 +23,7 @@ export const hdf5Files: PackedFormat = {
   optionsFor: hdf5Options,
   async markIn(path, inner) {
     await using array = await reader.open(path, inner)
-    const found = madeBy(array.attributes[PROVENANCE])
+    const found = storedProvenance(array.attributes) as { readonly mark?: unknown } | null | undefined
     return found?.mark === undefined ? undefined : JSON.stringify(found.mark)
   },
 }
@@ -81,15 +81,5 @@ export function datasetOf(inner: string, array: ChunkedArray, mark: unknown): Ne
       ...placement,
       ...(made === undefined ? {} : { [PROVENANCE]: JSON.stringify({ ...(made as object), mark }) }),
     },
-  }
-}
-
-/** What made a dataset: a text, since HDF5 has no objects. */
-function madeBy(text: unknown): { readonly mark?: unknown } | undefined {
-  try {
-    const found: unknown = typeof text === 'string' ? JSON.parse(text) : text
-    return typeof found === 'object' && found !== null ? found : undefined
-  } catch {
-    return undefined
   }
 }

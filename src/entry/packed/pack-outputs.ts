@@ -61,7 +61,7 @@ export async function assertNothingLost(pipeline: PlannedPipeline): Promise<void
 /**
  * Writes the files that outputs of a run are part of, now that they are complete. A file gets its name once it is on the disk, and only
  * then the folder with its arrays is removed.
- * @param options `warn` is told of files that can't be written yet
+ * @param options `warn` gets a message for each file that can't be written yet
  * @throws InfrastructureError `DISK_FULL`, `IO_ERROR`; ConfigError `READ_ONLY`
  */
 export async function packOutputs(

@@ -17,9 +17,12 @@ export interface PackedFile {
 
 const UNFINISHED = '.unfinished.zarr'
 
-const KINDS: readonly (readonly [RegExp, PackedKind])[] = [
-  [/\.(zip|ozx)$/i, 'zip'],
-  [/\.(hdf|hdf5|h5)$/i, 'hdf5'],
+const SUFFIXES: readonly (readonly [string, PackedKind])[] = [
+  ['.zip', 'zip'],
+  ['.ozx', 'zip'],
+  ['.hdf', 'hdf5'],
+  ['.hdf5', 'hdf5'],
+  ['.h5', 'hdf5'],
 ]
 
 /** The file that a dataset is, or will be, part of. @returns undefined for datasets of other formats, and for folders with such a name */
@@ -31,7 +34,8 @@ export function packedFile({
   readonly inner: string
 }): PackedFile | undefined {
   if (isAddress(container)) return undefined
-  const kind = KINDS.find(([suffix]) => suffix.test(container))?.[1]
+  const name = container.toLowerCase()
+  const kind = SUFFIXES.find(([suffix]) => name.endsWith(suffix))?.[1]
   if (kind === undefined || statSync(container, { throwIfNoEntry: false })?.isDirectory()) return undefined
   return { kind, path: container, unfinished: `${container}${UNFINISHED}`, inner }
 }
@@ -43,7 +47,10 @@ export const isPacked = ({ path }: PackedFile): boolean => statSync(path, { thro
 export const isUnfinished = (file: PackedFile): boolean =>
   !isPacked(file) && statSync(file.unfinished, { throwIfNoEntry: false })?.isDirectory() === true
 
-const IN_FOLDER = new RegExp(`(\\.(?:zip|ozx|hdf|hdf5|h5))\\${UNFINISHED}(?=/|$)`, 'i')
+const IN_FOLDER = new RegExp(
+  `(${SUFFIXES.map(([suffix]) => suffix).join('|')})${UNFINISHED}(?=/|$)`.replaceAll('.', '\\.'),
+  'i',
+)
 
 /** The path of an array in the file that it will be part of, for one in the folder beside it. */
 export const finishedPath = (path: string): string => path.replace(IN_FOLDER, '$1')

@@ -8,7 +8,7 @@ import { printable } from '../../core/text/printable.ts'
 import { shorten } from '../../core/text/shorten.ts'
 import type { Run } from '../run.ts'
 import { startRun } from '../run.ts'
-import { setParentCommand } from '../run-folder/continuation.ts'
+import { enterFolder, setParentCommand } from '../run-folder/continuation.ts'
 import type { RunOptions } from '../run-options.ts'
 import { ParentLauncher } from './parent-launcher.ts'
 import { type ParentLink, stdioLink } from './parent-link.ts'
@@ -58,19 +58,6 @@ async function serveRuns(link: ParentLink): Promise<void> {
 /** What may be said of the last run or scheduler when it has just ended. */
 const LATE: ReadonlySet<unknown> = new Set(['exited', 'checked', 'stop', 'acquire', 'release', 'close'])
 
-/** @throws ConfigError `NO_SUCH_FILE` */
-function enter(directory: string): void {
-  try {
-    process.chdir(directory)
-  } catch (error) {
-    throw new ConfigError(
-      'NO_SUCH_FILE',
-      `"directory" is ${JSON.stringify(directory)}: expected a folder that can be entered (${errnoOf(error) ?? messageOf(error)}).`,
-      { cause: error },
-    )
-  }
-}
-
 /** @returns whether the parent is still there */
 async function serveRun(link: ParentLink, message: unknown): Promise<boolean> {
   let run: Run
@@ -78,7 +65,11 @@ async function serveRun(link: ParentLink, message: unknown): Promise<boolean> {
   let folder: string | null = null
   try {
     const request = parseRunRequest(message)
-    enter(request.directory)
+    const { directory } = request
+    enterFolder(directory, (error) => {
+      const reason = errnoOf(error) ?? messageOf(error)
+      return `"directory" is ${JSON.stringify(directory)}: expected a folder that can be entered (${reason}).`
+    })
     setParentCommand(request.command ?? null)
     launcher = new ParentLauncher(request.tasks, link.send)
     run = startRun(roiTasks(request.tasks), {

@@ -1,4 +1,5 @@
 import { realpathSync } from 'node:fs'
+import { ConfigError } from '../../core/errors.ts'
 import { quoteShell } from '../../core/shell-words.ts'
 import { OWN_PROGRAM, ownCommand } from '../own-command.ts'
 import { withoutCredentials } from './progress-place.ts'
@@ -104,5 +105,18 @@ function isOwnProgram(path: string): boolean {
     return realpathSync(path) === realpathSync(OWN_PROGRAM)
   } catch {
     return false
+  }
+}
+
+/**
+ * Makes a folder that of this process, as it was where a command was given.
+ * @param say what is wrong if it can't be entered, for people
+ * @throws ConfigError `NO_SUCH_FILE`
+ */
+export function enterFolder(directory: string, say: (error: unknown) => string): void {
+  try {
+    process.chdir(directory)
+  } catch (error) {
+    throw new ConfigError('NO_SUCH_FILE', say(error), { cause: error })
   }
 }

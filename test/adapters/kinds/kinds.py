@@ -22,6 +22,18 @@ def expect(kind, path, voxels=None, *, error=None, warning=None, voxel_size=None
     listed.append(entry)
 
 
+def write_json(path, value):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w") as file:
+        json.dump(value, file)
+
+
+def write_bytes(path, value):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb") as file:
+        file.write(value)
+
+
 def finish(name):
     with open(name, "w") as file:
         json.dump(listed, file)

@@ -12,22 +12,10 @@ import zlib
 import numpy as np
 import tensorstore as ts
 import tifffile
-from kinds import expect, finish
+from kinds import expect, finish, write_bytes, write_json
 
 os.chdir(sys.argv[1])
 rng = np.random.default_rng(4)
-
-
-def write_json(path, value):
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "w") as file:
-        json.dump(value, file)
-
-
-def write_bytes(path, value):
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "wb") as file:
-        file.write(value)
 
 
 def judge(driver, path):

@@ -1,7 +1,6 @@
 """zarr_kinds.py DIR: Zarr containers as people have them, and zarr.json with what zarr-python reads from each, or what was stored."""
 
 import base64
-import json
 import os
 import shutil
 import sys
@@ -12,23 +11,11 @@ import numpy as np
 import tensorstore as ts
 import zarr
 import zstandard
-from kinds import expect, finish
+from kinds import expect, finish, write_bytes, write_json
 from zarr.codecs import BytesCodec, GzipCodec, ShardingCodec, ZstdCodec
 
 os.chdir(sys.argv[1])
 bytes_64 = np.arange(64, dtype="u1")
-
-
-def write_json(path, value):
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "w") as file:
-        json.dump(value, file)
-
-
-def write_bytes(path, value):
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "wb") as file:
-        file.write(value)
 
 
 def version_2(path, shape, dtype="|u1", chunks=None, **more):

@@ -357,7 +357,10 @@ describe('the page of a run, in a browser', () => {
     await failures.getByRole('button', { name: 'Log at this attempt' }).click()
     const log = page.getByRole('dialog', { name: /Log of w\d+/ })
     await log.getByText('Gaussian1/20: attempt 1 failed here').waitFor()
-    assert.match(await log.getByRole('log').innerText(), /Gaussian1 looks at 20\s[\s\S]*Gaussian1\/20: attempt 1 failed here/)
+    assert.match(
+      await log.getByRole('log').innerText(),
+      /Gaussian1 looks at 20\s[\s\S]*Gaussian1\/20: attempt 1 failed here/,
+    )
     await log.getByRole('button', { name: 'Close' }).click()
     // The other one from the map.
     await page.getByRole('tab', { name: 'Workers' }).click()

@@ -3,7 +3,7 @@ import { BYTES_PER_ELEMENT, bytesOf, type DType, typedArray } from '../../../cor
 import { productOf } from '../../../core/geometry/coordinate.ts'
 import { intersectRoi, type Roi, roi } from '../../../core/geometry/roi.ts'
 import type { ChunkedArray } from '../../../ports/chunked-array.ts'
-import { chunksMeeting, voxelsOfChunks } from '../chunk-boxes.ts'
+import { chunksMeeting, indicesOf, voxelsOfChunks } from '../chunk-boxes.ts'
 import { HDF5_CLASS } from '../library.ts'
 import { Hdf5Writer, writeFailure } from './hdf5-writer.ts'
 
@@ -92,18 +92,8 @@ function* chunkBoxes(shape: readonly number[], chunkShape: readonly number[]): G
     shape.map(() => 0),
     shape,
   )
-  const grid = chunksMeeting(whole, chunkShape).shape
-  const one = grid.map(() => 1)
-  for (let number = 0; number < productOf(grid); number++) {
-    let left = number
-    const index = grid
-      .toReversed()
-      .map((count) => {
-        const position = left % count
-        left = Math.floor(left / count)
-        return position
-      })
-      .toReversed()
+  const one = shape.map(() => 1)
+  for (const index of indicesOf(chunksMeeting(whole, chunkShape))) {
     yield intersectRoi(voxelsOfChunks(roi<'block'>(index, one), chunkShape), whole)
   }
 }

@@ -2,9 +2,15 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { dirname, resolve } from 'node:path'
 import { Command } from 'commander'
-import { ConfigError } from '../../../core/errors.ts'
+import { ConfigError, messageOf } from '../../../core/errors.ts'
 import { OWN_PROGRAM, ownCommand } from '../../own-command.ts'
-import { continuationOf, missingVariables, repeatedWords, withoutOnly } from '../../run-folder/continuation.ts'
+import {
+  continuationOf,
+  enterFolder,
+  missingVariables,
+  repeatedWords,
+  withoutOnly,
+} from '../../run-folder/continuation.ts'
 import { assertOwnRun, findRunFolder } from '../../run-folder/run-context.ts'
 import { readLiveState } from '../../run-folder/run-files.ts'
 import { readRunDocument } from '../../run-folder/run-folder.ts'
@@ -40,7 +46,11 @@ async function resume(
   const { program, words, directory, variables } = commandOf(folder, added)
   // The command finds its run in the same place even if BELLIS_HOME named it then.
   if (!words.some((word) => word.startsWith('--run-dir'))) process.env.BELLIS_HOME = dirname(resolve(folder))
-  enter(directory)
+  enterFolder(
+    directory,
+    (error) =>
+      `The run was started in ${directory}, which can't be entered: ${messageOf(error)}; mount it at the same path.`,
+  )
   process.stderr.write(`${continuationOf([program, ...words, ...added], process.cwd(), variables)}\n`)
   if (program !== 'bellis') return runProgram(program === 'node' ? process.execPath : program, [...words, ...added])
   process.argv.splice(1, process.argv.length, OWN_PROGRAM, ...words, ...added)
@@ -82,19 +92,6 @@ function commandOf(folder: string, added: readonly string[]) {
 function isGiven(name: string, flags: readonly string[]): boolean {
   const flag = { BELLIS_NOTIFY: '--notify', BELLIS_DB: '--db', BELLIS_HOME: '' }[name]
   return flag === '' || flags.some((word) => word === flag || word.startsWith(`${flag}=`))
-}
-
-/** @throws ConfigError `NO_SUCH_FILE` */
-function enter(directory: string): void {
-  try {
-    process.chdir(directory)
-  } catch (error) {
-    throw new ConfigError(
-      'NO_SUCH_FILE',
-      `The run was started in ${directory}, which can't be entered: ${(error as Error).message}; mount it at the same path.`,
-      { cause: error },
-    )
-  }
 }
 
 /** Runs a program of the user's that started the run; the signals of the terminal reach it directly. */

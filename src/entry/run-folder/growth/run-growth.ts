@@ -99,11 +99,13 @@ export async function readGrowth(
   return reader === undefined ? undefined : await growthOfRun(pipeline, reader, folder)
 }
 
+/** What becomes of the blocks of a task, for people. */
+export const showGrowth = ({ carried, again, added }: TaskGrowth): string =>
+  `${carried} blocks carried over, ${again} done again, ${added} new`
+
 /** What is carried over and what is done again, for people. */
 export function describeGrowth({ tasks }: Pick<RunGrowth, 'tasks'>): string {
-  const each = tasks.map(
-    ({ id, carried, again, added }) => `${id}: ${carried} blocks carried over, ${again} done again, ${added} new`,
-  )
+  const each = tasks.map((task) => `${task.id}: ${showGrowth(task)}`)
   return `The volume has grown. ${each.join('; ')}.`
 }
 

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { zarrFormat } from '../../../../src/adapters/zarr/zarr-format.ts'
+import { writeZip } from '../../../../src/adapters/zarr/zip/write-zip.ts'
 import { DTYPES, isBigDType } from '../../../../src/core/array/dtype.ts'
 import { roi } from '../../../../src/core/geometry/roi.ts'
 import { type ArrayKind, describeChunkedArray } from '../../../contracts/chunked-array.contract.ts'
@@ -10,7 +11,8 @@ import { zipFolder } from '../../../support/zip-files.ts'
 const format = zarrFormat()
 let made = 0
 
-const inZips = (isDeflated: boolean, isSharded = false): ArrayKind => ({
+/** @param zip puts a folder into a zip file */
+const inZips = (zip: (folder: string, file: string) => unknown, isSharded = false): ArrayKind => ({
   dtypes: DTYPES,
   isWritable: false,
   fills: (dtype) => fc.constant(isBigDType(dtype) ? 0n : 0),
@@ -21,11 +23,17 @@ const inZips = (isDeflated: boolean, isSharded = false): ArrayKind => ({
     const array = await format.create(folder, 'raw', { shape, dtype, chunkShape, ...placed, ...shards })
     const origin = shape.map(() => 0)
     if (voxels !== undefined) await array.writeVoxels(roi(origin, shape), voxels)
-    zipFolder(folder, `${folder}.zip`, isDeflated)
+    await zip(folder, `${folder}.zip`)
     return await format.open(`${folder}.zip`, 'raw')
   },
 })
 
-describeChunkedArray('a zip file', inZips(false))
-describeChunkedArray('a deflated zip file', inZips(true))
-describeChunkedArray('shards in a zip file', inZips(false, true))
+const stored = (folder: string, file: string) => zipFolder(folder, file, false)
+
+describeChunkedArray('a zip file', inZips(stored))
+describeChunkedArray(
+  'a deflated zip file',
+  inZips((folder, file) => zipFolder(folder, file, true)),
+)
+describeChunkedArray('shards in a zip file', inZips(stored, true))
+describeChunkedArray('a zip file that Bellis has written', inZips(writeZip))

@@ -9,9 +9,8 @@ import { writeZip } from '../../../../src/adapters/zarr/zip/write-zip.ts'
 import { readZipDirectory } from '../../../../src/adapters/zarr/zip/zip-directory.ts'
 import { directoryEnd, directoryEntry } from '../../../../src/adapters/zarr/zip/zip-records.ts'
 import { zipStore } from '../../../../src/adapters/zarr/zip/zip-store.ts'
-import { bytesOf, DTYPES, isBigDType } from '../../../../src/core/array/dtype.ts'
+import { bytesOf, DTYPES } from '../../../../src/core/array/dtype.ts'
 import { roi } from '../../../../src/core/geometry/roi.ts'
-import { describeChunkedArray } from '../../../contracts/chunked-array.contract.ts'
 import { pythonOrSkip, runPython } from '../../../support/python.ts'
 import { countOf, noise, temporaryFolder } from '../../../support/zarr.ts'
 
@@ -169,21 +168,4 @@ with zipfile.ZipFile(sys.argv[1]) as file:
     await assert.rejects(writeZip(folder, join(folder, 'none/a.zip')), { code: 'IO_ERROR', message: /none\/a\.zip/ })
     await assert.rejects(writeZip(join(folder, 'none'), join(folder, 'a.zip')), { code: 'IO_ERROR', message: /none/ })
   })
-})
-
-let made = 0
-
-describeChunkedArray('a zip file that Bellis has written', {
-  dtypes: DTYPES,
-  isWritable: false,
-  fills: (dtype) => fc.constant(isBigDType(dtype) ? 0n : 0),
-  async make(t, { shape, dtype, chunkShape, axes }, voxels) {
-    const folder = join(await temporaryFolder(t), `${made++}.zarr`)
-    const placed = axes === undefined ? {} : { axes }
-    const array = await format.create(folder, 'raw', { shape, dtype, chunkShape, ...placed })
-    const origin = shape.map(() => 0)
-    if (voxels !== undefined) await array.writeVoxels(roi(origin, shape), voxels)
-    await writeZip(folder, `${folder}.zip`)
-    return await format.open(`${folder}.zip`, 'raw')
-  },
 })

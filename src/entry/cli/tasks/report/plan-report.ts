@@ -6,7 +6,7 @@ import { showBytes } from '../../../../core/text/numbers.ts'
 import type { Resources } from '../../../../core/workers/resources.ts'
 import type { PlannedPipeline, PlannedTask } from '../../../../runtime/tasks/planned-task.ts'
 import { type VolumeDescription, voxelsAcross } from '../../../../runtime/volumes/volume-array.ts'
-import type { TaskGrowth } from '../../../run-folder/growth/run-growth.ts'
+import { showGrowth, type TaskGrowth } from '../../../run-folder/growth/run-growth.ts'
 import type { RunOptions } from '../../../run-options.ts'
 import { defaultWorkers } from '../../../workers/run-resources.ts'
 import { sharedMemory, type WorkerSetting, workerMemory } from '../../../workers/worker-memory.ts'
@@ -67,9 +67,6 @@ function describeTask(task: PlannedTask, setting: WorkerSetting, done: number, g
   ]
   return [paint('bold', task.id), ...labelled(rows)].join('\n')
 }
-
-const showGrowth = ({ carried, again, added }: TaskGrowth): string =>
-  `${carried} blocks carried over, ${again} done again, ${added} new`
 
 const leftOutOf = ({ leftOut, grid }: PlannedTask): number | undefined =>
   leftOut === undefined ? undefined : countSetBits(leftOut, grid.blockCount)
