@@ -144,6 +144,7 @@ class Run:
         self._result: Result | None = None
         self._failure: BaseException | None = None
         self._exceptions = _Exceptions()
+        request = {"maxRetries": MAX_RETRIES, **request}
         self._max_retries: int = request["maxRetries"]
         #: How many attempts at each block have failed in this thread, where the first failure ends the run.
         self._failures: collections.Counter[tuple[str, int]] = collections.Counter()
@@ -666,7 +667,7 @@ def _start(
     given = {
         **_numbers_of_workers(workers, is_here),
         "resources": {**own, **amounts(resources, "resources")} or None,
-        "maxRetries": whole_number(MAX_RETRIES if max_retries is None else max_retries, "max_retries", 0),
+        "maxRetries": None if max_retries is None else whole_number(max_retries, "max_retries", 0),
         "timeoutMs": None if timeout is None else positive_number(timeout, "timeout") * 1000,
         "stallMs": None if stall is None else positive_number(stall, "stall") * 1000,
         "onStall": None if on_stall is None else one_of(on_stall, "on_stall", ("end", "move", "report")),
