@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { RunEvent } from '../../src/core/events.ts'
 import type { RunResult } from '../../src/runtime/coordinator/run-result.ts'
@@ -74,13 +72,4 @@ export async function untilAsync<Value>(what: string, look: () => Promise<Value 
   } catch (error) {
     throw failure === undefined ? error : new Error((error as Error).message, { cause: failure })
   }
-}
-
-/** The text of all logs of the only run in a folder. */
-export function logsIn(folder: string): string {
-  const [run] = readdirSync(join(folder, '.bellis'))
-  const logs = join(folder, '.bellis', run as string, 'logs')
-  return readdirSync(logs)
-    .map((name) => readFileSync(join(logs, name), 'utf8'))
-    .join('')
 }

@@ -19,5 +19,16 @@ export const ran = (folder: string): number[] => {
 
 export const firstTask = ({ result }: Driven) => result.tasks[0] as RunResult['tasks'][number]
 /** The folders of runs, except one that is being created, which has a temporary name. */
-export const runsIn = (folder: string) => readdirSync(join(folder, '.bellis')).filter((name) => !name.startsWith('.'))
+export const runsIn = (folder: string) => {
+  const home = join(folder, '.bellis')
+  return existsSync(home) ? readdirSync(home).filter((name) => !name.startsWith('.')) : []
+}
+
+/** The text of all logs of the runs in a folder. */
+export const logsIn = (folder: string): string =>
+  runsIn(folder)
+    .map((run) => join(folder, '.bellis', run, 'logs'))
+    .flatMap((logs) => readdirSync(logs).map((name) => readFileSync(join(logs, name), 'utf8')))
+    .join('')
+
 export const upTo = (count: number) => Array.from({ length: count }, (_, index) => index)

@@ -54,7 +54,7 @@ function place() {
         return pid > 0 && pid
       }),
     async context() {
-      const run = await until('the run has a folder', () => existsSync(join(cwd, '.bellis')) && runsIn(cwd)[0])
+      const run = await until('the run has a folder', () => runsIn(cwd)[0])
       const file = join(cwd, '.bellis', run, 'context')
       await until('workers may join', () => existsSync(file))
       return { run, context: readFileSync(file, 'utf8').trim() }

@@ -35,7 +35,7 @@ describe('a worker that outlived its run', () => {
       const killed = bellis([...fill(1), '--pool', 'none'], {
         cwd,
         async meanwhile({ pid }) {
-          const run = await until('the run has a folder', () => existsSync(join(cwd, '.bellis')) && runsIn(cwd)[0])
+          const run = await until('the run has a folder', () => runsIn(cwd)[0])
           await until('workers may join', () => existsSync(join(cwd, '.bellis', run, 'context')))
           const worker = bellis(['worker', run], {
             cwd,
@@ -71,7 +71,7 @@ describe('a worker that outlived its run', () => {
     await bellis(fill, {
       cwd,
       async meanwhile({ pid }) {
-        const run = await until('the run has a folder', () => existsSync(join(cwd, '.bellis')) && runsIn(cwd)[0])
+        const run = await until('the run has a folder', () => runsIn(cwd)[0])
         await until('workers may join', () => existsSync(join(cwd, '.bellis', run, 'context')))
         worker = bellis(['worker', run], {
           cwd,
@@ -121,7 +121,7 @@ describe('a worker that outlived its run', () => {
     const killed = await bellis(smooth('--pool', 'none'), {
       cwd,
       async meanwhile({ pid }) {
-        const run = await until('the run has a folder', () => existsSync(join(cwd, '.bellis')) && runsIn(cwd)[0])
+        const run = await until('the run has a folder', () => runsIn(cwd)[0])
         await until('workers may join', () => existsSync(join(cwd, '.bellis', run, 'context')))
         worker = bellis(['worker', run], { cwd })
         await until('blocks are done', () => chunksIn(output) > 5)

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
-import { existsSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { bellis, temporaryFolder } from '../support/command-line.ts'
-import { logsIn } from '../support/drive.ts'
 import { until } from '../support/processes.ts'
+import { logsIn } from '../support/recorded-runs.ts'
 
 /** Two blocks that say so and wait for a file. */
 const TASK = `import { existsSync } from 'node:fs'
@@ -27,7 +27,7 @@ describe('bellis logs', () => {
     const going = bellis(['run', 'talk.ts', '--workers', '1'], {
       cwd,
       meanwhile: async () => {
-        await until('it has a log', () => existsSync(join(cwd, '.bellis')) && logsIn(cwd).includes('begins 0'))
+        await until('it has a log', () => logsIn(cwd).includes('begins 0'))
         const followed = bellis(['logs', 'last', 'w1', '--follow'], {
           cwd,
           meanwhile: async ({ output }) => {

@@ -387,7 +387,7 @@ describe('workers that have joined a run', () => {
 
     const killed = await drive(config, options, {
       meanwhile: async ({ pid }) => {
-        const name = await until('the run has started', () => existsSync(join(path, '.bellis')) && runsIn(path)[0])
+        const name = await until('the run has started', () => runsIn(path)[0])
         await until('it can be joined', () => existsSync(join(path, '.bellis', name, 'context')))
         worker = bellis(['worker', name], {
           cwd: path,
@@ -422,7 +422,7 @@ describe('workers that have joined a run', () => {
       { pool: 'none', workers: 1 },
       {
         meanwhile: async ({ pid }) => {
-          const name = await until('the run has started', () => existsSync(join(path, '.bellis')) && runsIn(path)[0])
+          const name = await until('the run has started', () => runsIn(path)[0])
           await until('it can be joined', () => existsSync(join(path, '.bellis', name, 'context')))
           void bellis(['worker', name], {
             cwd: path,

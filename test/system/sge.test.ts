@@ -3,8 +3,9 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { bellis, hashVoxels, temporaryFolder } from '../support/command-line.ts'
-import { drive, eventsOf, logsIn, untilAsync } from '../support/drive.ts'
+import { drive, eventsOf, untilAsync } from '../support/drive.ts'
 import { until } from '../support/processes.ts'
+import { logsIn, runsIn } from '../support/recorded-runs.ts'
 import { type SgeCluster, sgeOrSkip } from '../support/sge.ts'
 import { SMOOTHED, sampleForAll } from '../support/smoothed-sample.ts'
 
@@ -65,7 +66,7 @@ describe('a run on SGE', () => {
     const config = { folder: folder.path, blocks: 3, how: 'wait-for-go', at: [0] }
     const meanwhile = async () => {
       await until('block 0 has started', () => existsSync(join(folder.path, 'begun-0')))
-      const [run] = readdirSync(join(folder.path, '.bellis'))
+      const [run] = runsIn(folder.path)
       const runFolder = join(folder.path, '.bellis', run as string)
       const token = /\/\/(\w{32})@/.exec(readFileSync(join(runFolder, 'context'), 'utf8'))?.[1] as string
       const seen = {

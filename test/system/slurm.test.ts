@@ -3,8 +3,9 @@ import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { bellis, type CommandOptions, hashVoxels, temporaryFolder } from '../support/command-line.ts'
-import { drive, eventsOf, logsIn, untilAsync } from '../support/drive.ts'
+import { drive, eventsOf, untilAsync } from '../support/drive.ts'
 import { stillRunning, until } from '../support/processes.ts'
+import { logsIn, runsIn } from '../support/recorded-runs.ts'
 import { type SlurmCluster, slurmOrSkip } from '../support/slurm.ts'
 import { SMOOTHED, sampleForAll } from '../support/smoothed-sample.ts'
 
@@ -169,7 +170,7 @@ describe('a run on SLURM', () => {
     const config = { folder: folder.path, blocks: 2, how: 'wait-for-go', at: [0] }
     const { result } = await driveSlurm(slurm, 'misbehave.ts', config, { onListening: undefined }, async () => {
       await begun(folder.path, 0)
-      const [run] = readdirSync(join(folder.path, '.bellis'))
+      const [run] = runsIn(folder.path)
       const runFolder = join(folder.path, '.bellis', run as string)
       const token = /\/\/(\w+)@/.exec(readFileSync(join(runFolder, 'context'), 'utf8'))?.[1] as string
       assert.match(token, /^[0-9a-f]{32}$/)

@@ -45,7 +45,7 @@ describe('a block that was taken from its worker', () => {
         cwd,
         async meanwhile() {
           if (pool === 'none') {
-            const run = await until('the run has a folder', () => existsSync(join(cwd, '.bellis')) && runsIn(cwd)[0])
+            const run = await until('the run has a folder', () => runsIn(cwd)[0])
             await until('workers may join', () => existsSync(join(cwd, '.bellis', run, 'context')))
             const context = parseContext(readFileSync(join(cwd, '.bellis', run, 'context'), 'utf8').trim())
             const proxy = open.use(await oneWayProxy(context.port))

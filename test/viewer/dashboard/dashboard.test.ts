@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, renameSync, writeFileSync } from 'node:fs'
+import { existsSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it, type TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -16,6 +16,7 @@ import {
   temporaryFolder,
 } from '../../support/command-line.ts'
 import { until } from '../../support/processes.ts'
+import { runsIn } from '../../support/recorded-runs.ts'
 import { locate, readColors } from '../../support/viewer/open-page.ts'
 
 const chain = fileURLToPath(new URL('../../support/tasks/gated-chain.ts', import.meta.url))
@@ -46,8 +47,8 @@ async function gatedRun() {
       { cwd, env: { DISPLAY: '' }, ...(meanwhile === undefined ? {} : { meanwhile }) },
     )
   const runFolder = () => {
-    const [run] = readdirSync(join(cwd, '.bellis'))
-    return join(cwd, '.bellis', run as string)
+    const [run = 'not yet'] = runsIn(cwd)
+    return join(cwd, '.bellis', run)
   }
   return { cwd, open, start, runFolder, [Symbol.dispose]: () => folder[Symbol.dispose]() }
 }
@@ -292,10 +293,7 @@ describe('the page of a run, in a browser', () => {
           process.kill(pid, 'SIGKILL')
         }
         resolve(
-          until(
-            'the run is running',
-            () => existsSync(join(run.cwd, '.bellis')) && existsSync(join(run.runFolder(), 'history', '000001')),
-          ).then(() => {}),
+          until('the run is running', () => existsSync(join(run.runFolder(), 'history', '000001'))).then(() => {}),
         )
       })
       ended.catch(reject)
