@@ -25,6 +25,7 @@ import { keepHistory } from './run-folder/history/history-writer.ts'
 import { describePlace, type ProgressPlace } from './run-folder/progress-place.ts'
 import { noteRunStart } from './run-folder/provenance/provenance-file.ts'
 import { namingAuthors } from './run-folder/provenance/refused-output.ts'
+import { unfinishedInputs } from './run-folder/provenance/unfinished-arrays.ts'
 import { openRecordPlace, type RecordedRun, type RecordPlace } from './run-folder/recorded-run.ts'
 import { keepLiveState, sessionFile, writeMasks } from './run-folder/run-files.ts'
 import { type HeldRunFolder, holdRunFolder } from './run-folder/run-folder.ts'
@@ -226,6 +227,7 @@ async function noteProvenance(
   },
 ): Promise<RunParts['noteEnd']> {
   const warn = (message: string) => events.emit({ type: 'warning', message })
+  for (const message of await unfinishedInputs(pipeline)) warn(message)
   const noteFolder =
     folder === undefined
       ? undefined

@@ -48,6 +48,9 @@ describe('on a terminal of 60 or 80 columns', () => {
     })
     await array.write(array.roi, new Uint8Array(16 * 64 * 64).fill(7))
     await array.close()
+    // Beside it, so that the container has more than one.
+    const beside = { shape: [16, 64, 64], chunkShape: [16, 32, 32], dtype: 'uint8', voxelSize: [40, 4, 4] } as const
+    await (await createArray(join(folder.path, 'results.zarr/other'), beside)).close()
     writeFileSync(join(folder.path, 'count-vesicles.ts'), FAILING)
     assert.equal((await bellis(count, { cwd: folder.path })).code, 1)
     assert.equal((await bellis(smooth, { cwd: folder.path })).code, 0)
@@ -73,6 +76,19 @@ describe('on a terminal of 60 or 80 columns', () => {
         ['info', 'results.zarr', RAW],
       ])
         await linesOf(t, columns, ...args)
+    })
+
+    it(`lists runs and datasets in tables, ${columns} columns`, async (t) => {
+      const runs = await linesOf(t, columns, 'runs')
+      if (runs === undefined) return
+      assert.match(runs[0] ?? '', /^RUN +CONDITION/)
+      const ended = runs.filter((line) => /^(smooth|count-vesicles)-\S+ +(done|failed|stopped)/.test(line))
+      assert.ok(ended.length >= 2, runs.join('\n'))
+      const info = (await linesOf(t, columns, 'info', 'results.zarr')) ?? []
+      const header = info.findIndex((line) => /^DATASET +SHAPE +TYPE/.test(line))
+      assert.equal(info[header - 1], 'results.zarr:')
+      assert.match(info[header + 1] ?? '', /^other +16 × 64 × 64 +uint8/)
+      assert.match(info[header + 2] ?? '', /^volumes\/smoothed +16 × 64 × 64 +uint8/)
     })
 
     it(`shows help without breaking a word, ${columns} columns`, async (t) => {

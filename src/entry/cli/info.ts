@@ -12,9 +12,11 @@ import type { VolumeArray } from '../../runtime/volumes/volume-array.ts'
 import { findDataset, openArray } from '../arrays.ts'
 import { ownCommand } from '../own-command.ts'
 import { describeProvenance } from '../run-folder/provenance/describe-provenance.ts'
-import { labelled, table, withCommand } from './layout.ts'
+import { describeUnfinished } from '../run-folder/provenance/unfinished-arrays.ts'
+import { labelled, withCommand, wrapped } from './layout.ts'
 import { type CommonOptions, dataOptions, type PlacementFlags, placedPath, placementOptions } from './options.ts'
 import { paint, printJson } from './output.ts'
+import { type Column, table } from './table.ts'
 
 const MAX_LISTED = 1000
 
@@ -35,7 +37,10 @@ export function infoCommand(): Command {
       for (const path of paths)
         for (const dataset of await datasetsAt(path)) documents.push(await inspect(dataset, options))
       if (options.json) printJson(documents.length === 1 && paths.length === 1 ? documents[0] : documents)
-      else process.stdout.write(`${documents.length > 1 ? describeAll(documents) : documents.map(describe).join('')}\n`)
+      else
+        process.stdout.write(
+          `${documents.length > 1 ? describeAll(documents, paths) : documents.map(describe).join('')}\n`,
+        )
     })
 }
 
@@ -71,6 +76,7 @@ async function inspect(path: string, flags: PlacementFlags) {
   // Some buckets can be read, but not listed.
   const chunks = await unlessForbidden(array.countStoredChunks?.())
   await array.close()
+  const unfinished = await describeUnfinished(array)
   // The path of a pyramid's group opens its finest array.
   const isBelow = array.path.startsWith(`${path.replace(/\/+$/, '')}/`)
   return {
@@ -96,20 +102,41 @@ async function inspect(path: string, flags: PlacementFlags) {
     chunksTotal: chunks?.total ?? null,
     attributes: array.attributes,
     warnings: array.warnings ?? [],
+    unfinished: unfinished ?? null,
   }
 }
 
-const HEADER = ['DATASET', 'SHAPE', 'TYPE', 'SIZE', 'CHUNKS', 'STORED', 'VOXEL (nm)'] as const
+const COLUMNS: readonly Column[] = [
+  { name: 'DATASET', least: 24 },
+  { name: 'SHAPE' },
+  { name: 'TYPE', givesWay: 4 },
+  { name: 'SIZE', givesWay: 5 },
+  { name: 'CHUNKS', givesWay: 1 },
+  { name: 'STORED', givesWay: 2 },
+  { name: 'VOXEL (nm)', givesWay: 3 },
+]
 
-/** A table with a line per dataset, and how to see the details of one. */
-function describeAll(documents: readonly InfoDocument[]): string {
-  const rows = documents.map((info) => (info.error === undefined ? cellsOf(info) : [info.path, reasonOf(info)]))
-  const { isTTY, columns } = process.stdout
-  const { header, rows: lines } = table(HEADER, rows, { isTTY, columns, isPath: true })
+/**
+ * A table with a line per dataset, and how to see the details of one.
+ * @param paths what the user has named: of a single container, a terminal shows the paths within it
+ */
+function describeAll(documents: readonly InfoDocument[], paths: readonly string[]): string {
+  const container = `${hideQueries(paths[0] ?? '').replace(/\/+$/, '')}/`
+  const isOne = process.stdout.isTTY && paths.length === 1 && documents.every(({ path }) => path.startsWith(container))
+  const rows = documents.map((info) => {
+    const name = isOne ? info.path.slice(container.length) : info.path
+    return info.error === undefined ? [name, ...cellsOf(info)] : [name, reasonOf(info)]
+  })
+  const { header, rows: lines, leftOut } = table(COLUMNS, rows)
   const [first, ...others] = documents
   const shown = others.reduce((best, info) => (isMore(info, best) ? info : best), first)
-  const details = withCommand('Details of one', ownCommand('info', shown?.path ?? ''))
-  return [...(header === undefined ? [] : [header]), ...lines, details].join('\n')
+  return [
+    ...(isOne ? [`${paint('bold', printableLine(container.slice(0, -1)))}:`] : []),
+    ...(header === undefined ? [] : [header]),
+    ...lines,
+    ...(leftOut.length === 0 ? [] : [wrapped(`A wider terminal also shows: ${leftOut.join(', ').toLowerCase()}`, 2)]),
+    withCommand('Details of one', ownCommand('info', shown?.path ?? '')),
+  ].join('\n')
 }
 
 /** Whether a dataset can be read and has more axes, or is larger, than another: it is not one of the tables beside a volume. */
@@ -127,7 +154,6 @@ function reasonOf({ path, error: { message } }: { path: string; error: { message
 function cellsOf(info: Exclude<InfoDocument, { readonly error: object }>): string[] {
   const { chunksStored, chunksTotal, shardShape, chunkShape } = info
   return [
-    info.path,
     info.shape.join(' × '),
     info.dtype,
     showBytes(info.bytes),
@@ -159,6 +185,7 @@ function describe(info: InfoDocument): string {
     ['roi', `${info.roiText} nm`],
     ...describeProvenance(info.attributes),
     ...info.warnings.map((warning) => ['warning', `${warning}.`] as const),
+    ...(info.unfinished === null ? [] : [['unfinished', info.unfinished] as const]),
   ]
   return [paint('bold', printableLine(info.path)), ...labelled(rows)].join('\n')
 }

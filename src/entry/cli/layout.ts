@@ -1,20 +1,18 @@
 import { wordsAndGaps } from '../../core/shell-words.ts'
 import { printableLine } from '../../core/text/printable.ts'
-import { shortenMiddle } from '../../core/text/shorten.ts'
-import { paint } from './output.ts'
 import { columnsOf } from './terminal.ts'
 
 /** Where a text is to be printed. Only terminals have columns: everywhere else, lines are as long as they need to be. */
 export type Screen = Pick<NodeJS.WriteStream, 'isTTY'> & { readonly columns?: number }
 
-/** Between the columns of a table. */
-const GAP = 2
+/** Between columns. */
+export const GAP = 2
 
 /** Whether a line fits on a line of a terminal. The last column stays empty: some terminals wrap once it is filled. */
 export const fits = (line: string, { isTTY, columns = 0 }: Screen = process.stdout): boolean =>
   !isTTY || columns === 0 || columnsOf(line) < columns
 
-const pad = (text: string, width: number): string => text + ' '.repeat(Math.max(0, width - columnsOf(text)))
+export const pad = (text: string, width: number): string => text + ' '.repeat(Math.max(0, width - columnsOf(text)))
 
 /**
  * A line, broken between words where it would not fit into a terminal; as it is for any other stream, and where a word is longer.
@@ -105,91 +103,4 @@ export function labelled(rows: readonly LabelledText[], screen: Screen = process
     if (kind === 'command' && !fits(line, screen)) return `  ${label}\n${wrappedCommand(`    ${shown}`, 6, screen)}`
     return isNarrow(shown) ? `  ${label}\n${wrapped(`    ${shown}`, 4, screen)}` : wrapped(line, width + 2, screen)
   })
-}
-
-/** The lines of a table. */
-export interface Table {
-  /** The names of the columns; undefined if these are beside each cell. */
-  readonly header: string | undefined
-  /** A line, or lines, for each row. */
-  readonly rows: readonly string[]
-}
-
-/**
- * A table for a terminal, or for programs that read lines.
- * On a terminal that is too narrow for it, the first cell of a row is on a line of its own, and the others are below it with their names.
- * @param rows one with fewer cells than there are columns has a text in the last one that fills its line
- * @param options `isPath`: the first cells are paths, which may be shortened in the middle. @default false
- */
-export function table(
-  columns: readonly string[],
-  rows: readonly (readonly string[])[],
-  { isPath = false, ...screen }: Screen & { readonly isPath?: boolean } = screenOf(process.stdout),
-): Table {
-  const whole = rows.map((row) => row.map(printableLine))
-  const found = aligned(columns, whole, screen)
-  if (found !== undefined) return found
-  const shorter = isPath ? withShorterPaths(columns, whole, screen) : undefined
-  return (
-    (shorter === undefined ? undefined : aligned(columns, shorter, screen)) ?? {
-      header: undefined,
-      rows: whole.map((row) => stacked(columns, isPath ? [shortPath(row[0], screen), ...row.slice(1)] : row, screen)),
-    }
-  )
-}
-
-/** The least room in which paths are shortened: below that, the cells are below each other. */
-const LEAST_PATH = 24
-
-const screenOf = ({ isTTY, columns }: NodeJS.WriteStream): Screen => ({ isTTY, columns })
-
-/** Rows whose first cells leave room for the others. @returns undefined if there is too little room for paths */
-function withShorterPaths(
-  columns: readonly string[],
-  rows: readonly (readonly string[])[],
-  { columns: width = 0 }: Screen,
-): string[][] | undefined {
-  const full = rows.filter(({ length }) => length === columns.length)
-  const others = columns
-    .slice(1)
-    .map((name, i) => GAP + Math.max(columnsOf(name), ...full.map((row) => columnsOf(row[i + 1] ?? ''))))
-  const room = width - 1 - others.reduce((sum, each) => sum + each, 0)
-  return room < LEAST_PATH
-    ? undefined
-    : rows.map(([first = '', ...cells]) => [shortenMiddle(first, room, columnsOf), ...cells])
-}
-
-const shortPath = (path = '', { columns = 0 }: Screen): string =>
-  columns > 0 ? shortenMiddle(path, columns - 1, columnsOf) : path
-
-/** @returns undefined if a row does not fit */
-function aligned(columns: readonly string[], shown: readonly (readonly string[])[], screen: Screen): Table | undefined {
-  const isText = (row: readonly string[], column: number) => row.length < columns.length && column === row.length - 1
-  const widths = columns.map((name, column) =>
-    Math.max(columnsOf(name), ...shown.map((row) => (isText(row, column) ? 0 : columnsOf(row[column] ?? '')))),
-  )
-  const align = (row: readonly string[]) =>
-    row
-      .map((cell, column) => (isText(row, column) ? cell : pad(cell, widths[column] as number)))
-      .join(' '.repeat(GAP))
-      .trimEnd()
-  const full = shown.filter(({ length }) => length === columns.length)
-  if ([columns, ...full].every((row) => fits(align(row), screen))) {
-    return { header: paint('bold', align(columns)), rows: shown.map((row) => wrapped(align(row), GAP, screen)) }
-  }
-  return undefined
-}
-
-/** The cells of a row below its first one, as many on a line as there is room for. */
-function stacked(columns: readonly string[], [first = '', ...cells]: readonly string[], screen: Screen): string {
-  const hasNames = cells.length === columns.length - 1
-  const lines: string[] = []
-  for (const [i, cell] of cells.entries()) {
-    if (cell === '') continue
-    const named = hasNames ? `${(columns[i + 1] as string).toLowerCase()} ${cell}` : cell
-    const joined = `${lines.at(-1) ?? ''}, ${named}`
-    if (lines.length > 0 && fits(joined, screen)) lines[lines.length - 1] = joined
-    else lines.push(`${' '.repeat(GAP)}${named}`)
-  }
-  return [paint('bold', first), ...lines.map((line) => wrapped(line, 2 * GAP, screen))].join('\n')
 }

@@ -1,9 +1,12 @@
 import { type Command, InvalidArgumentError, Command as NewCommand, Option } from 'commander'
 import { ConfigError } from '../../core/errors.ts'
 import { given } from '../../core/given.ts'
+import { isAddress } from '../../core/text/address.ts'
 import { printableLine } from '../../core/text/printable.ts'
 import { LAYOUTS, type LayerKind, type Layout } from '../../core/view/view.ts'
+import { openArray } from '../arrays.ts'
 import { type ShownDataset, startViewer, type ViewerServer } from '../pages/viewer-server.ts'
+import { describeUnfinished } from '../run-folder/provenance/unfinished-arrays.ts'
 import { wrapped } from './layout.ts'
 import { openPage, printedAddress, untilEnded, warnOfExposure } from './open-page.ts'
 import { numberOrList, portNumber } from './option-values.ts'
@@ -63,15 +66,28 @@ async function show(paths: readonly string[], flags: ShowFlags): Promise<void> {
   const { layout, host, port, cors } = flags
   const position = flags.position === undefined ? undefined : [flags.position].flat()
   const reported = new Set<string>()
+  const shown = datasetsOf(paths, flags)
   await using viewer = await startViewer(
-    datasetsOf(paths, flags),
+    shown,
     given({ position, layout, host, port, cors, onError: (error: unknown) => warnOnce(error, reported, flags) }),
   )
+  for (const text of await unfinishedAmong(shown)) warn(flags, text)
   const ended = untilEnded()
   warnOfExposure(flags, host, 'read these datasets')
   using printed = printedAddress(viewer.address, flags)
   await announce(viewer, printed.text, flags)
   await ended
+}
+
+/** What is shown of datasets that their runs have not finished. Those behind addresses are not opened again for this. */
+async function unfinishedAmong(shown: readonly ShownDataset[]): Promise<string[]> {
+  const texts = shown.map(async ({ path }) => {
+    if (isAddress(path)) return undefined
+    const array = await openArray(path).catch(() => undefined)
+    await array?.close()
+    return array === undefined ? undefined : await describeUnfinished(array)
+  })
+  return (await Promise.all(texts)).filter((text) => text !== undefined)
 }
 
 /** Every dataset once, with the kind that the user gave. */

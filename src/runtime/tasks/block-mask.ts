@@ -47,10 +47,8 @@ export async function findMaskedBlocks(taskId: string, grid: BlockGrid, mask: Ma
 export async function maskedBlocks(
   taskId: string,
   grid: BlockGrid,
-  plan: Pick<TaskPlan, 'mask' | 'masked'>,
-  ofRun: MaskVolume | undefined,
+  { mask, masked }: { readonly [Name in 'mask' | 'masked']: TaskPlan[Name] | undefined },
 ): Promise<Uint8Array | undefined> {
-  const { mask = ofRun, masked } = plan
   const bytes = Math.ceil(grid.blockCount / 8)
   if (masked !== undefined && masked.length !== bytes) {
     throw new ConfigError(

@@ -59,6 +59,7 @@ async function planTask(task: TaskLike, pass: PlanningPass): Promise<PlannedTask
   const plan: TaskPlan = isTaskNode(task) ? await callPlan(task, arrays, warnings) : task
   const grid = createBlockGrid({ ...gridOptions(plan), taskId: task.id })
   const writes = plan.writes ?? []
+  const mask = plan.mask ?? (await pass.mask())
   if (grid.leftOutVolume() > 0n) warnings.push(leftOutWarning(grid, writes[0]))
   for (const array of writes) assertWritable(task.id, grid, array)
   const bytesWritten = bytesIn(writes, largest(grid.writeRoi, grid.totalWriteRoi, grid.fit))
@@ -77,9 +78,7 @@ async function planTask(task: TaskLike, pass: PlanningPass): Promise<PlannedTask
     ...maxFailuresOf(task),
     ...checkLimits(task, `Task "${task.id}"`),
     ...given({ voxels: plan.voxels ?? voxelsOf(writes[0]) }),
-    ...given({
-      masked: await maskedBlocks(task.id, grid, plan, plan.mask === undefined ? await pass.mask() : undefined),
-    }),
+    ...given({ mask, masked: await maskedBlocks(task.id, grid, { mask, masked: plan.masked }) }),
     isGrowable: plan.growable ?? true,
     isTransient: task.transient ?? false,
     bytesWritten,

@@ -37,6 +37,8 @@ export interface PlannedTask {
   readonly maxRetries?: number
   readonly timeoutMs?: number
   readonly memoryRetry?: number
+  /** The array of its mask, or of that of the run. */
+  readonly mask?: VolumeDescription
   /** Its blocks that write nothing inside its mask, as a bitmap: bit i % 8 (lowest first) of byte floor(i / 8) is block i. */
   readonly masked?: Uint8Array
   /** Its blocks that a start of the run leaves as they are, as a bitmap. */

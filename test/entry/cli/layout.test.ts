@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { labelled, table, withCommand, wrapped, wrappedCommand } from '../../../src/entry/cli/layout.ts'
+import { labelled, withCommand, wrapped, wrappedCommand } from '../../../src/entry/cli/layout.ts'
 import { columnsOf, control } from '../../../src/entry/cli/terminal.ts'
 
 const terminal = (columns: number) => ({ isTTY: true, columns })
@@ -76,58 +76,5 @@ describe('texts with labels', () => {
 
   it('show line breaks of others as such', () => {
     assert.deepEqual(labelled([['folder', 'a\nb']], file), ['  folder  a\\x0ab'])
-  })
-})
-
-describe('a table', () => {
-  const columns = ['RUN', 'DONE', 'DATA', 'PARAMETERS']
-  const rows = [
-    ['smooth-1a2b3c4d', '64/64', 'raw → smoothed', ''],
-    ['label-日本-1a2b3c4d', '3/4, 1 failed', 'raw → labels', 'connectivity=26'],
-    ['broken', 'run.json is damaged'],
-  ]
-
-  it('has its columns below each other, whatever the width of characters', () => {
-    assert.deepEqual(table(columns, rows, file), {
-      header: 'RUN                  DONE           DATA            PARAMETERS',
-      rows: [
-        'smooth-1a2b3c4d      64/64          raw → smoothed',
-        'label-日本-1a2b3c4d  3/4, 1 failed  raw → labels    connectivity=26',
-        'broken               run.json is damaged',
-      ],
-    })
-  })
-
-  it('has the cells of a row below the first one, with their names, where a row does not fit', () => {
-    const { header, rows: shown } = table(columns, rows, terminal(40))
-    assert.equal(header, undefined)
-    assert.deepEqual(shown, [
-      'smooth-1a2b3c4d\n  done 64/64, data raw → smoothed',
-      'label-日本-1a2b3c4d\n  done 3/4, 1 failed, data raw → labels\n  parameters connectivity=26',
-      'broken\n  run.json is damaged',
-    ])
-    for (const row of shown) assertFits(row, 40)
-  })
-
-  it('shortens paths in the middle where that makes a row fit, and where they are longer than a line', () => {
-    const names = ['DATASET', 'SHAPE', 'TYPE']
-    const paths = [
-      '/groups/lab/a very long name/of a folder/data.zarr/volumes/raw',
-      '日本日本日本日本日本日本/日本日本日本日本/b.zarr/c',
-    ]
-    const datasets = [...paths.map((path) => [path, '20 × 1024 × 1024', 'uint8']), ['/short', 'it can not be read']]
-    assert.deepEqual(table(names, datasets, { ...file, isPath: true }).rows[0], `${paths[0]}  20 × 1024 × 1024  uint8`)
-    const { header, rows: beside } = table(names, datasets, { ...terminal(60), isPath: true })
-    assert.match(header ?? '', /^DATASET {27,}SHAPE/)
-    assert.match(beside[0] ?? '', /^\/groups\/lab…\/data\.zarr\/volumes\/raw {2}20 × 1024 × 1024 {2}uint8$/)
-    assert.match(beside[1] ?? '', /^日本.*….*日本\/b\.zarr\/c +20 × 1024/)
-    assert.match(beside[2] ?? '', /^\/short {28,}it can not be read$/)
-    const { header: none, rows: below } = table(names, datasets, { ...terminal(40), isPath: true })
-    assert.equal(none, undefined)
-    assert.match(below[0] ?? '', /^\/groups\/lab\/.*….*\/volumes\/raw\n {2}shape 20 × 1024 × 1024, type uint8$/)
-    for (const columns of [40, 60, 80, 120]) {
-      for (const row of table(names, datasets, { ...terminal(columns), isPath: true }).rows) assertFits(row, columns)
-    }
-    assert.ok(table(names, datasets, terminal(60)).rows[0]?.startsWith(`${paths[0]}\n`), 'other first cells stay whole')
   })
 })

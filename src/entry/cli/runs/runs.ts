@@ -12,9 +12,10 @@ import { changedInputsOf } from '../../run-folder/provenance/inputs-of-run.ts'
 import { overviewsOf, type RunOverview } from '../../run-folder/run-overview.ts'
 import { runsHome } from '../../run-folder/run-place.ts'
 import { type RecordedTaskState, type RunState, readRuns } from '../../run-folder/run-state.ts'
-import { table, withCommand } from '../layout.ts'
+import { withCommand } from '../layout.ts'
 import { type CommonOptions, commonOptions } from '../options.ts'
 import { printJson, say, warn } from '../output.ts'
+import { type Column, table } from '../table.ts'
 
 const MAX_VALUE_LENGTH = 40
 /** More are in the JSON document, and in `bellis status`. */
@@ -84,7 +85,15 @@ async function showRuns(flags: RunsFlags): Promise<void> {
   else for (const line of describeRuns(states, overviews, changed)) say(flags, line)
 }
 
-const HEADER = ['RUN', 'ACTIVE', 'TOOK', 'CONDITION', 'DONE', 'DATA', 'PARAMETERS'] as const
+const COLUMNS: readonly Column[] = [
+  { name: 'RUN' },
+  { name: 'ACTIVE', givesWay: 4, isBelow: true },
+  { name: 'TOOK', givesWay: 3, isBelow: true },
+  { name: 'CONDITION' },
+  { name: 'DONE', givesWay: 5, isBelow: true },
+  { name: 'DATA', least: 32, givesWay: 2, isBelow: true },
+  { name: 'PARAMETERS', givesWay: 1, isBelow: true },
+]
 
 /** A table, with a command below each run that can be continued, and below those whose inputs have changed. */
 function describeRuns(
@@ -93,7 +102,7 @@ function describeRuns(
   changed: readonly (readonly ChangedInput[])[],
 ): string[] {
   const rows = states.map((state, i) => cellsOf(state, overviews[i] as RunOverview))
-  const { header, rows: lines } = table(HEADER, rows)
+  const { header, rows: lines } = table(COLUMNS, rows)
   return [
     ...(header === undefined ? [] : [header]),
     ...lines.flatMap((line, i) => {

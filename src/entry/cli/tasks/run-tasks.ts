@@ -11,6 +11,7 @@ import { serveMetrics } from '../../pages/serve-metrics.ts'
 import { planTasks } from '../../run.ts'
 import { writeEvents } from '../../run-folder/event-file.ts'
 import { readGrowth } from '../../run-folder/growth/run-growth.ts'
+import { unfinishedInputs } from '../../run-folder/provenance/unfinished-arrays.ts'
 import { runFolder } from '../../run-folder/run-place.ts'
 import { type RunState, readRunState } from '../../run-folder/run-state.ts'
 import { onlyBlocks } from '../../run-folder/selection/only-blocks.ts'
@@ -53,6 +54,7 @@ export async function runTasks(
   const pipeline = await (watch === undefined ? plan() : watch.guard(plan))
   for (const task of pipeline.tasks) for (const warning of task.warnings) warn(flags, `${task.id}: ${warning}`)
   if (flags.dryRun) {
+    for (const warning of await unfinishedInputs(pipeline)) warn(flags, warning)
     await printPlan(pipeline, options, flags)
     return undefined
   }
