@@ -81,8 +81,8 @@ describe('on a terminal of 60 or 80 columns', () => {
     it(`lists runs and datasets in tables, ${columns} columns`, async (t) => {
       const runs = await linesOf(t, columns, 'runs')
       if (runs === undefined) return
-      assert.match(runs[0] ?? '', /^RUN +CONDITION/)
-      const ended = runs.filter((line) => /^(smooth|count-vesicles)-\S+ +(done|failed|stopped)/.test(line))
+      assert.match(runs[0] ?? '', /^RUN +(ACTIVE +)?CONDITION/)
+      const ended = runs.filter((line) => /^(smooth|count-vesicles)-\S+ +([\d :-]+ )?(done|failed|stopped)/.test(line))
       assert.ok(ended.length >= 2, runs.join('\n'))
       const info = (await linesOf(t, columns, 'info', 'results.zarr')) ?? []
       const header = info.findIndex((line) => /^DATASET +SHAPE +TYPE/.test(line))

@@ -1,15 +1,17 @@
 import { Command } from 'commander'
+import { pyramidKeys } from '../../adapters/zarr/stored-arrays.ts'
 import { BYTES_PER_ELEMENT } from '../../core/array/dtype.ts'
 import { BlockwiseError, unlessForbidden } from '../../core/errors.ts'
 import { countElements } from '../../core/geometry/coordinate.ts'
 import { showRoiInNm } from '../../core/geometry/roi-text.ts'
 import { toNanometers } from '../../core/geometry/world-unit.ts'
+import { isAddress } from '../../core/text/address.ts'
 import { showBytes } from '../../core/text/numbers.ts'
 import { printableLine } from '../../core/text/printable.ts'
 import { hideQueries } from '../../core/text/shown-address.ts'
 import type { StoredFormat } from '../../ports/chunked-array.ts'
 import type { VolumeArray } from '../../runtime/volumes/volume-array.ts'
-import { findDataset, openArray } from '../arrays.ts'
+import { allowExternal, openArray, findDataset } from '../arrays.ts'
 import { ownCommand } from '../own-command.ts'
 import { describeProvenance } from '../run-folder/provenance/describe-provenance.ts'
 import { describeUnfinished } from '../run-folder/provenance/unfinished-arrays.ts'
@@ -35,7 +37,8 @@ export function infoCommand(): Command {
     .action(async (paths: string[], options: CommonOptions & PlacementFlags) => {
       const documents: InfoDocument[] = []
       for (const path of paths)
-        for (const dataset of await datasetsAt(path)) documents.push(await inspect(dataset, options))
+        for (const dataset of await datasetsAt(path, options.json ?? false))
+          documents.push(await inspect(dataset, options))
       if (options.json) printJson(documents.length === 1 && paths.length === 1 ? documents[0] : documents)
       else
         process.stdout.write(
@@ -44,22 +47,50 @@ export function infoCommand(): Command {
     })
 }
 
-/** The dataset itself; for a group, the datasets in it. */
-async function datasetsAt(path: string): Promise<string[]> {
+/**
+ * The dataset itself; for a group, the datasets in it.
+ * @param opensPyramid whether a group with a pyramid is its finest array, also if there are datasets beside the pyramid
+ */
+async function datasetsAt(path: string, opensPyramid: boolean): Promise<string[]> {
   try {
     const array = await openArray(path)
     await array.close()
-    return [path]
+    const beside = opensPyramid || !isBelow(array.path, path) ? [] : await besidePyramid(path)
+    return beside.length === 0 ? [path] : beside
   } catch (error) {
     if (!(error instanceof BlockwiseError && error.code === 'NOT_A_DATASET')) throw error
-    const { format, container, inner } = findDataset(path)
-    const entries = await format.list(container, inner, { limit: MAX_LISTED })
-    const arrays = entries.filter((entry) => entry.kind === 'array')
-    if (arrays.length === 0) throw error
-    const [, address, query = ''] = /^(https?:\/\/[^?]*)(\?.*)$/i.exec(container) ?? [undefined, container]
-    return arrays.map((entry) => `${address}/${entry.path}${query}`)
+    const found = await datasetsIn(path)
+    if (found.length === 0) throw error
+    return found.map(([, full]) => full)
   }
 }
+
+type Listed = readonly [key: string, path: string]
+
+async function datasetsIn(path: string): Promise<Listed[]> {
+  const { format, container, inner } = findDataset(path)
+  const entries = await format.list(container, inner, { limit: MAX_LISTED })
+  const [, address, query = ''] = /^(https?:\/\/[^?]*)(\?.*)$/i.exec(container) ?? [undefined, container]
+  return entries.flatMap(({ kind, path: key }) =>
+    kind === 'array' ? [[key, `${address}/${key}${query}`] as const] : [],
+  )
+}
+
+/** All datasets in the group of a pyramid; none if there are no others than its levels, or if that can't be found out. */
+async function besidePyramid(path: string): Promise<string[]> {
+  const { format, container, inner } = findDataset(path)
+  if (format.name !== 'zarr' || isAddress(container)) return []
+  try {
+    const levels = new Set(await pyramidKeys(container, inner, allowExternal()))
+    const all = await datasetsIn(path)
+    return all.every(([key]) => levels.has(key)) ? [] : all.map(([, full]) => full)
+  } catch {
+    return []
+  }
+}
+
+/** Whether an array is in a group. */
+const isBelow = (array: string, group: string): boolean => array.startsWith(`${group.replace(/\/+$/, '')}/`)
 
 type InfoDocument = Awaited<ReturnType<typeof inspect>>
 
@@ -78,9 +109,8 @@ async function inspect(path: string, flags: PlacementFlags) {
   await array.close()
   const unfinished = await describeUnfinished(array)
   // The path of a pyramid's group opens its finest array.
-  const isBelow = array.path.startsWith(`${path.replace(/\/+$/, '')}/`)
   return {
-    path: isBelow ? array.path : hideQueries(path),
+    path: isBelow(array.path, path) ? array.path : hideQueries(path),
     format: array.format,
     shape: array.shape,
     dtype: array.dtype,
