@@ -88,7 +88,10 @@ describe('on a terminal of 60 or 80 columns', () => {
       const header = info.findIndex((line) => /^DATASET +SHAPE +TYPE/.test(line))
       assert.equal(info[header - 1], 'results.zarr:')
       assert.match(info[header + 1] ?? '', /^other +16 × 64 × 64 +uint8/)
-      assert.ok(info.some((line) => /^volumes\/smoothed +16 × 64 × 64 +uint8/.test(line)), info.join('\n'))
+      assert.ok(
+        info.some((line) => /^volumes\/smoothed +16 × 64 × 64 +uint8/.test(line)),
+        info.join('\n'),
+      )
     })
 
     it(`shows help without breaking a word, ${columns} columns`, async (t) => {
