@@ -8,6 +8,7 @@ import {
   largestDivisor,
   parseRoi,
   type Roi,
+  roi,
   showRoiInNm,
   typedArray,
   type VolumeDescription,
@@ -47,6 +48,41 @@ export function blockOfChunks(shape: readonly number[], step: readonly number[],
     const wanted = Math.max(1, Math.round(target / unit)) * unit
     return Math.min(wanted, Math.ceil(length / unit) * unit)
   })
+}
+
+/** Voxels of a part with which the calls for it cost little in relation to its work. */
+const MIN_PART = 2 ** 15
+
+/**
+ * A region along the chunks of a volume, because a whole chunk is decoded to where it is wanted, and encoded from there, without a copy.
+ * @param step voxels of which each part has a whole number along each axis, unless the region ends
+ * @returns the region alone if its parts would be small, or files have more than one chunk
+ */
+export function partsOf(volume: VolumeDescription, region: Roi, step: readonly number[] = []): Roi[] {
+  const chunk = volume.chunkShape.slice(volume.channelAxes)
+  const isSmall = countElements(chunk) < MIN_PART
+  if (isSmall || volume.shardShape !== undefined || volume.chunksVary) return [region]
+  if (step.some((length, axis) => (chunk[axis] as number) % length !== 0)) return [region]
+  const lengths = inWorld(volume, chunk)
+  const starts = region.offset.map((start, axis) => {
+    const [length, origin] = [lengths[axis] as number, volume.offset[axis] as number]
+    const end = start + (region.shape[axis] as number)
+    const found = [start]
+    for (let at = origin + (Math.floor((start - origin) / length) + 1) * length; at < end; at += length) found.push(at)
+    return [...found, end]
+  })
+  const along = starts.map((edges) => edges.slice(1).map((end, i) => [edges[i] as number, end] as const))
+  return along
+    .reduce<(readonly (readonly [number, number])[])[]>(
+      (all, pieces) => all.flatMap((before) => pieces.map((piece) => [...before, piece])),
+      [[]],
+    )
+    .map((piece) =>
+      roi(
+        piece.map(([start]) => start),
+        piece.map(([start, end]) => end - start),
+      ),
+    )
 }
 
 /** Checks that a setting has one number per axis of a volume. @throws ConfigError `RANK_MISMATCH` */

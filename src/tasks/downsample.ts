@@ -1,15 +1,20 @@
 import {
   ConfigError,
+  countElements,
   defineTask,
   intersectRoi,
   openArray,
+  pasteInto,
+  type Roi,
   roi,
   type TaskNode,
   type VolumeDescription,
+  type Voxels,
   z,
 } from '../entry/index.ts'
 import { downsampleVoxels } from '../entry/kernels.ts'
-import { assertRank, blockOfChunks, inWorld, tiledShape } from './block-shapes.ts'
+import { forEachAtOnce } from './at-once.ts'
+import { assertRank, blockOfChunks, inVoxels, inWorld, partsOf, tiledShape } from './block-shapes.ts'
 import { Scratch } from './scratch.ts'
 
 const factor = z.array(z.number().int().min(1)).min(1)
@@ -61,10 +66,24 @@ export const downsample = defineTask({
     const input = await arrays.open(config.input)
     const output = await arrays.open(config.output, { mode: 'r+' })
     const options = { factor: config.factor, method: config.method ?? methodFor(input) }
+    const { voxelSize } = output
+    const channels = output.shape.slice(0, output.channelAxes)
     const scratch = new Scratch()
-    return async (block, { signal }) => {
-      using voxels = await scratch.read(input, intersectRoi(block.readRoi, input.roi), signal)
-      await output.write(block.writeRoi, downsampleVoxels(voxels, options), { signal })
+    /** The coarse voxels of a region of the input that starts with a cell. */
+    const coarsened = async (region: Roi, signal: AbortSignal): Promise<Voxels> => {
+      using voxels = await scratch.read(input, region, signal)
+      const { data, shape } = downsampleVoxels(voxels, options)
+      return { data, shape, roi: roi(region.offset, inWorld(output, shape.slice(channels.length))), voxelSize }
+    }
+    return async ({ readRoi, writeRoi }, { signal }) => {
+      const region = intersectRoi(readRoi, input.roi)
+      const parts = partsOf(input, region, config.factor)
+      if (parts.length === 1) return output.write(writeRoi, await coarsened(region, signal), { signal })
+      const shape = [...channels, ...inVoxels(output, writeRoi.shape)]
+      using memory = scratch.take(output.dtype, Number(countElements(shape)))
+      const whole = { data: memory.data, shape, roi: writeRoi, voxelSize }
+      await forEachAtOnce(parts, async (part) => pasteInto(whole, await coarsened(part, signal)))
+      await output.write(writeRoi, whole, { signal })
     }
   },
 })

@@ -2,7 +2,9 @@ import {
   ConfigError,
   DTYPES,
   defineTask,
+  equalCoordinates,
   type NodeOptions,
+  type Roi,
   roi,
   showRoiInNm,
   type TaskNode,
@@ -17,7 +19,8 @@ import {
   parseExpression,
   variablesOf,
 } from '../entry/kernels.ts'
-import { blockOfChunks, chunkLike, inWorld, tiledShape } from './block-shapes.ts'
+import { forEachAtOnce } from './at-once.ts'
+import { blockOfChunks, chunkLike, inWorld, partsOf, tiledShape } from './block-shapes.ts'
 import { Scratch } from './scratch.ts'
 
 /** The name of the input's voxel in expressions. */
@@ -82,18 +85,26 @@ export const map = defineTask({
     const output = await arrays.open(config.output, { mode: 'r+' })
     const parsed = parseExpression(config.expr)
     const scratch = new Scratch()
-    return async ({ readRoi, writeRoi }, { signal }) => {
+    /** Chunk by chunk, if all arrays have the same chunks: none of their voxels is copied. */
+    const isChunked = inputs.every(([, { shardShape, chunkShape }]) => {
+      return shardShape === undefined && equalCoordinates(chunkShape, output.chunkShape)
+    })
+    const mapPart = async (part: Roi, signal: AbortSignal): Promise<void> => {
       const read = await Promise.all(
-        inputs.map(async ([name, array]) => [name, await scratch.read(array, readRoi, signal)] as const),
+        inputs.map(async ([name, array]) => [name, await scratch.read(array, part, signal)] as const),
       )
       try {
         const voxels = Object.fromEntries(read.map(([name, { data }]) => [name, data]))
         using out = scratch.take(output.dtype, (read[0] as (typeof read)[number])[1].data.length)
         evaluateExpression(parsed, voxels, out.data, { isBool: output.dtype === 'bool' })
-        await output.write(writeRoi, out.data, { signal })
+        await output.write(part, out.data, { signal })
       } finally {
         for (const [, voxels] of read) voxels[Symbol.dispose]()
       }
+    }
+    return async ({ writeRoi }, { signal }) => {
+      const parts = isChunked ? partsOf(output, writeRoi) : [writeRoi]
+      await forEachAtOnce(parts, (part) => mapPart(part, signal))
     }
   },
 })

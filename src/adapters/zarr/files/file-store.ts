@@ -37,8 +37,9 @@ export interface FileStoreOptions {
  */
 export function fileStore(root: string, { fsync = false, insideOf, guard = () => {} }: FileStoreOptions = {}): Store {
   const where = (key: string) => (key === '' ? root : join(root, key))
-  const inside = insideOf === undefined ? undefined : new InsideContainer(root, insideOf)
-  const reading = { inside, pace: new FilePace() }
+  const pace = new FilePace()
+  const inside = insideOf === undefined ? undefined : new InsideContainer(root, insideOf, pace)
+  const reading = { inside, pace }
   const writing = { fsync, guard, pace: new FilePace() }
   const memory = new LentMemory()
   return {

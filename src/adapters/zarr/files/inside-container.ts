@@ -2,6 +2,7 @@ import fs from 'node:fs'
 import { dirname, join, sep } from 'node:path'
 import { promisify } from 'node:util'
 import { InfrastructureError } from '../../../core/errors.ts'
+import type { FilePace } from './file-pace.ts'
 
 const realpath = promisify(fs.realpath.native)
 
@@ -17,10 +18,15 @@ export class InsideContainer {
   readonly #container: string
   readonly #written: readonly string[]
   readonly #known = new Set<string>()
+  readonly #pace: FilePace
   #roots: readonly string[] = []
 
-  /** @param inner the path in the container as the user wrote it */
-  constructor(container: string, inner: string) {
+  /**
+   * @param inner the path in the container as the user wrote it
+   * @param pace of the calls for its files
+   */
+  constructor(container: string, inner: string, pace: FilePace) {
+    this.#pace = pace
     this.#container = dirname(join(container, 'x'))
     const names = inner.split('/').filter((name) => name !== '')
     this.#written = [container, ...names.map((_, count) => join(container, ...names.slice(0, count + 1)))]
@@ -28,7 +34,7 @@ export class InsideContainer {
 
   async hasFolder(folder: string): Promise<boolean> {
     if (this.#known.has(folder)) return true
-    const real = await realpath(folder).catch(() => undefined)
+    const real = await this.#realPath(folder)
     // A folder that does not exist has nothing to protect, and may be made soon.
     if (real === undefined) return true
     if (!(await this.#contains(real))) return false
@@ -54,8 +60,7 @@ export class InsideContainer {
   async assertPlace(path: string, action: 'write' | 'remove'): Promise<void> {
     if (this.knowsFolderOf(path)) return
     let folder = dirname(path)
-    while (folder !== this.#container && (await realpath(folder).catch(() => undefined)) === undefined)
-      folder = dirname(folder)
+    while (folder !== this.#container && (await this.#realPath(folder)) === undefined) folder = dirname(folder)
     if (!(await this.hasFolder(folder))) throw outside(action, path)
   }
 
@@ -66,11 +71,24 @@ export class InsideContainer {
     return real
   }
 
+  /** @returns undefined if there is nothing, or it can't be looked at */
+  async #realPath(path: string): Promise<string | undefined> {
+    if (!this.#pace.callsHere()) return realpath(path).catch(() => undefined)
+    const start = performance.now()
+    try {
+      return fs.realpathSync.native(path)
+    } catch {
+      return undefined
+    } finally {
+      this.#pace.note(performance.now() - start, 0)
+    }
+  }
+
   async #contains(real: string): Promise<boolean> {
     const isBelow = (root: string) => real === root || real.startsWith(root.endsWith(sep) ? root : root + sep)
     if (this.#roots.some(isBelow)) return true
     // Some may have been made meanwhile.
-    const roots = await Promise.all(this.#written.map((path) => realpath(path).catch(() => undefined)))
+    const roots = await Promise.all(this.#written.map((path) => this.#realPath(path)))
     this.#roots = roots.filter((root) => root !== undefined)
     return this.#roots.some(isBelow)
   }

@@ -48,13 +48,12 @@ export async function readFile(
 ): Promise<ReadFile | 'same' | undefined> {
   if (pace.callsHere()) {
     await letLoopTurn()
-    if (inside === undefined || inside.knowsFolderOf(path)) {
-      const start = performance.now()
-      const found = readHere(path, inside === undefined ? READ : NO_LINK, wanted)
-      if (found !== 'link') {
-        pace.note(performance.now() - start, typeof found === 'object' ? found.bytes.length : 0)
-        return found
-      }
+    if (inside !== undefined && !inside.knowsFolderOf(path)) await inside.assertFolder(dirname(path), path)
+    const start = performance.now()
+    const found = readHere(path, inside === undefined ? READ : NO_LINK, wanted)
+    if (found !== 'link') {
+      pace.note(performance.now() - start, typeof found === 'object' ? found.bytes.length : 0)
+      return found
     }
   }
   const file = await openIfThere(path, inside)

@@ -17,15 +17,19 @@ export type ZarrNode =
  * @throws ConfigError `INVALID_METADATA`, `UNSUPPORTED`, `UNSUPPORTED_CODEC`
  */
 export async function readNode(store: Store, key: string): Promise<ZarrNode | undefined> {
-  const files = ['zarr.json', '.zarray', '.zgroup', '.zattrs'].map((name) => joinKey(key, name))
-  const [v3, v2Array, v2Group, v2Attributes] = await Promise.all(files.map((file) => store.get(file)))
-  const [v3File, arrayFile, groupFile, attributesFile] = files.map((file) => store.where(file)) as [
+  const keys = ['zarr.json', '.zarray', '.zgroup', '.zattrs'].map((name) => joinKey(key, name))
+  const [v3File, arrayFile, groupFile, attributesFile] = keys.map((name) => store.where(name)) as [
     string,
     string,
     string,
     string,
   ]
-  if (v3 !== undefined) return v3Node(parseJsonObject(v3, v3File), v3File)
+  // Where answers take their time, all files are asked for at once.
+  const together = store.isFast?.() ? 1 : keys.length
+  const found = await Promise.all(keys.slice(0, together).map((file) => store.get(file)))
+  if (found[0] !== undefined) return v3Node(parseJsonObject(found[0], v3File), v3File)
+  found.push(...(await Promise.all(keys.slice(together).map((file) => store.get(file)))))
+  const [, v2Array, v2Group, v2Attributes] = found
   const attributes = () => (v2Attributes === undefined ? {} : parseJsonObject(v2Attributes, attributesFile))
   if (v2Array !== undefined) {
     return { kind: 'array', metadata: parseV2Metadata(parseJsonObject(v2Array, arrayFile), attributes(), arrayFile) }

@@ -22,7 +22,8 @@ for (const [how, paceOf] of Object.entries(PACES)) {
     it('are read once for each of their versions', async () => {
       using folder = temporaryFolder()
       const path = join(folder.path, 'c')
-      const reading = { inside: new InsideContainer(folder.path, ''), pace: paceOf() }
+      const pace = paceOf()
+      const reading = { inside: new InsideContainer(folder.path, '', pace), pace }
       const read = (known?: string) => readFile(path, reading, { known, atMost: 100, memory })
       assert.equal(await read(), undefined)
       writeFileSync(path, 'abc')
@@ -44,7 +45,8 @@ for (const [how, paceOf] of Object.entries(PACES)) {
       writeFileSync(join(outside.path, 'secret'), 'abc')
       symlinkSync(join(outside.path, 'secret'), join(folder.path, 'link'))
       symlinkSync('large', join(folder.path, 'own'))
-      const reading = { inside: new InsideContainer(folder.path, ''), pace: paceOf() }
+      const pace = paceOf()
+      const reading = { inside: new InsideContainer(folder.path, '', pace), pace }
       const read = (name: string, atMost = 100) => readFile(join(folder.path, name), reading, { atMost, memory })
       // The first read of a folder looks at the folder, too.
       for (let time = 0; time < 2; time++) {
