@@ -164,11 +164,18 @@ function copyRows(from: Words, to: Words, source: number, target: number, rows: 
   }
 }
 
-/** A copy of `copyRows` on purpose: compiled for 64-bit words only, it creates no BigInts and is twice as fast as 32-bit words. */
+/** A copy of `copyRows` on purpose: compiled for 64-bit words only, it creates no BigInts and is twice as fast as 32-bit words. Four at a time, because it is compiled after so many loops. */
 function copyWideRows(from: BigUint64Array, to: BigUint64Array, source: number, target: number, rows: Rows): void {
   const { count, words, sourceStep, targetStep } = rows
   for (let row = 0; row < count; row++) {
-    for (let word = 0; word < words; word++) to[target + word] = from[source + word] as bigint
+    let word = 0
+    for (; word + 3 < words; word += 4) {
+      to[target + word] = from[source + word] as bigint
+      to[target + word + 1] = from[source + word + 1] as bigint
+      to[target + word + 2] = from[source + word + 2] as bigint
+      to[target + word + 3] = from[source + word + 3] as bigint
+    }
+    for (; word < words; word++) to[target + word] = from[source + word] as bigint
     source += sourceStep
     target += targetStep
   }
