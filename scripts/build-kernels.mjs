@@ -1,11 +1,11 @@
-// Compiles the *.as below src/kernels (AssemblyScript) into *.generated.ts beside them: the module as base64 and the sha256 of its source.
+// Compiles the *.as below src (AssemblyScript) into *.generated.ts beside them: the module as base64 and the sha256 of its source.
 // The result is committed, so that only a change of a kernel needs the compiler; a test compares the sha256.
 import { createHash } from 'node:crypto'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import asc from 'assemblyscript/asc'
 
-const folder = new URL('../src/kernels/', import.meta.url)
+const folder = new URL('../src/', import.meta.url)
 const sources = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith('.as'))
 
 for (const name of sources) {

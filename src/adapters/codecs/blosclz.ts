@@ -1,4 +1,5 @@
 import { CodecError, checkSize } from './codec.ts'
+import { compressInto, decompresses } from './compiled/codecs-module.ts'
 import { copyMatch } from './lz4-decompress.ts'
 
 // BloscLZ, derived from FastLZ: a control byte below 32 announces that many literals plus one; otherwise its upper three
@@ -14,6 +15,14 @@ export const blosclzBound = (length: number): number => length + Math.ceil(lengt
 
 /** @returns where the stream ends in `output` */
 export function blosclzCompress(input: Uint8Array, output: Uint8Array, at: number): number {
+  const end = compressInto(input, output, at, blosclzBound(input.length), (codecs, from, to) =>
+    codecs.blosclzCompress(from, input.length, to),
+  )
+  return end ?? plainBlosclzCompress(input, output, at)
+}
+
+/** What codecs.as does, in TypeScript: for streams that are too large for the module. */
+export function plainBlosclzCompress(input: Uint8Array, output: Uint8Array, at: number): number {
   const view = new DataView(input.buffer, input.byteOffset, input.length)
   const heads = new Int32Array(1 << HASH_BITS).fill(-1)
   // The reference decoder reads ahead of a match: like the reference encoder, end with a dozen literals.
@@ -82,6 +91,11 @@ function writeMatch(output: Uint8Array, at: number, distance: number, length: nu
  * @throws CodecError
  */
 export function blosclzDecompress(input: Uint8Array, output: Uint8Array): void {
+  if (!decompresses('blosclzDecompress', input, output)) plainBlosclzDecompress(input, output)
+}
+
+/** What codecs.as does, in TypeScript: for streams that are too large for the module, and to say what is wrong with one. */
+export function plainBlosclzDecompress(input: Uint8Array, output: Uint8Array): void {
   let from = 0
   let to = 0
   const next = () => {

@@ -1,3 +1,4 @@
+import { compressInto } from './compiled/codecs-module.ts'
 import { MIN_MATCH } from './lz4-decompress.ts'
 
 /** The last match starts at least this far from the end, and the last five bytes are literals. */
@@ -33,6 +34,14 @@ function nextBase(length: number): number {
  * @returns where the block ends in `output`
  */
 export function lz4Compress(input: Uint8Array, output: Uint8Array, at: number, acceleration = 1): number {
+  const end = compressInto(input, output, at, lz4Bound(input.length), (codecs, from, to) =>
+    codecs.lz4Compress(from, input.length, to, acceleration),
+  )
+  return end ?? plainLz4Compress(input, output, at, acceleration)
+}
+
+/** What codecs.as does, in TypeScript: for blocks that are too large for the module. */
+export function plainLz4Compress(input: Uint8Array, output: Uint8Array, at: number, acceleration: number): number {
   const length = input.length
   const view = new DataView(input.buffer, input.byteOffset, length)
   const shift = 32 - HASH_BITS

@@ -1,4 +1,5 @@
 import { CodecError, checkSize } from './codec.ts'
+import { decompresses } from './compiled/codecs-module.ts'
 
 // The LZ4 block format: sequences of a token (4 bits literal length, 4 bits match length − 4), literals, and a 2-byte
 // distance; 255-runs extend a length of 15. The last sequence has literals only.
@@ -12,6 +13,11 @@ const LONG_COPY = 96
  * @throws CodecError for a block that is truncated, points before its start, or has another size
  */
 export function lz4Decompress(input: Uint8Array, output: Uint8Array): void {
+  if (!decompresses('lz4Decompress', input, output)) plainLz4Decompress(input, output)
+}
+
+/** What codecs.as does, in TypeScript: for blocks that are too large for the module, and to say what is wrong with one. */
+export function plainLz4Decompress(input: Uint8Array, output: Uint8Array): void {
   const inputEnd = input.length
   const outputEnd = output.length
   const source = new DataView(input.buffer, input.byteOffset, inputEnd)

@@ -8,22 +8,7 @@ import { CodecError, SPARE_BYTES } from '../../../src/adapters/codecs/codec.ts'
 import { lz4Bound, lz4Compress } from '../../../src/adapters/codecs/lz4-compress.ts'
 import { lz4Decompress } from '../../../src/adapters/codecs/lz4-decompress.ts'
 import { makeCodec, parseCodecName } from '../../../src/adapters/zarr/codecs/registry.ts'
-
-/** Bytes with runs, near and far repeats, and noise: input for each branch of the compressors. */
-const anyBytes = fc
-  .array(
-    fc.oneof(
-      fc.uint8Array({ maxLength: 60 }),
-      fc
-        .record({ byte: fc.nat(255), length: fc.nat(700) })
-        .map(({ byte, length }) => new Uint8Array(length).fill(byte)),
-      fc
-        .record({ step: fc.integer({ min: 1, max: 300 }), length: fc.nat(3000) })
-        .map(({ step, length }) => new Uint8Array(length).map((_, i) => Math.imul(i % step, 2654435761) >>> 24)),
-    ),
-    { maxLength: 8 },
-  )
-  .map((parts) => new Uint8Array(Buffer.concat(parts)))
+import { anyBytes } from '../codecs/any-bytes.ts'
 
 describe('CRC-32C', () => {
   it('gives the check values of its standard, at any length and alignment', () => {

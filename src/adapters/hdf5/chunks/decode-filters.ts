@@ -5,6 +5,7 @@ import { fletcher32 } from '../../codecs/checksums/fletcher32.ts'
 import { type DecodedSize, SPARE_BYTES } from '../../codecs/codec.ts'
 import { decodeLzf } from '../../codecs/lzf.ts'
 import { ReusedStream } from '../../codecs/reused-stream.ts'
+import { unshuffleBytes } from '../../codecs/shuffle.ts'
 import { zstdCodec } from '../../codecs/zlib.ts'
 import type { Hdf5Filter } from '../library.ts'
 import { decodeBlosc2 } from './blosc2.ts'
@@ -42,17 +43,25 @@ const DECODERS: Readonly<Record<number, Decoder>> = {
   2: { decode: unshuffle, encodedSize: (size) => size },
   3: { decode: checkFletcher32, encodedSize: (size) => size + CHECKSUM_BYTES },
   307: { decode: by(decodeBzip2) },
-  32000: { decode: by(decodeLzf) },
-  32001: { decode: by((bytes, size) => decodeBlosc(bytes, size)) },
-  32004: { decode: by(decodeFramedLz4) },
+  32000: { decode: by((bytes, size, _, into) => decodeLzf(bytes, size, into)) },
+  32001: { decode: by((bytes, size, _, into) => decodeBlosc(bytes, size, into)) },
+  32004: { decode: by((bytes, size, _, into) => decodeFramedLz4(bytes, size, into)) },
   32008: { decode: by(decodeBitshuffle) },
-  32015: { decode: by((bytes, size) => zstd.decode(bytes, size)) },
+  32015: { decode: by((bytes, size, _, into) => zstd.decode(bytes, size, into)) },
   32026: { decode: by(decodeBlosc2) },
 }
 
-/** A codec of Bellis as a filter. @param decode gets the filter's settings, too */
-function by(decode: (bytes: Uint8Array, size: DecodedSize, settings: readonly number[]) => Uint8Array): Decode {
-  return (bytes, { cd_values: settings }, size, most) => decode(bytes, size ?? { atMost: most }, settings)
+/**
+ * A codec of Bellis as a filter.
+ * @param decode gets the filter's settings, too, and memory that may be used for the result, with {@link SPARE_BYTES} more than it needs
+ */
+function by(
+  decode: (bytes: Uint8Array, size: DecodedSize, settings: readonly number[], into?: Uint8Array) => Uint8Array,
+): Decode {
+  return (bytes, { cd_values: settings }, size, most, room) => {
+    const into = size === undefined ? undefined : room?.subarray(0, size + SPARE_BYTES)
+    return decode(bytes, size ?? { atMost: most }, settings, into)
+  }
 }
 
 const CHECKSUM_BYTES = 4
@@ -132,31 +141,8 @@ function unshuffle(
   _most: number,
   room: Uint8Array | undefined,
 ): Uint8Array {
-  const count = Math.floor(bytes.length / width)
-  if (width <= 1 || count <= 1) return bytes
+  if (width <= 1 || bytes.length < 2 * width) return bytes
   const out = roomFor(bytes.length, room).subarray(0, bytes.length)
-  if (width === 2) unshuffleWords(bytes, new Uint16Array(out.buffer, out.byteOffset, count))
-  else if (width === 4) unshuffleDoubleWords(bytes, new Uint32Array(out.buffer, out.byteOffset, count))
-  else {
-    for (let place = 0, from = 0; place < width; place++) {
-      for (let to = place; to < count * width; to += width) out[to] = bytes[from++]!
-    }
-  }
-  // What is left of an element is not shuffled.
-  out.set(bytes.subarray(count * width), count * width)
+  unshuffleBytes(bytes, out, width)
   return out
-}
-
-// Machines that Node runs on are little-endian.
-function unshuffleWords(bytes: Uint8Array, out: Uint16Array): void {
-  const count = out.length
-  for (let i = 0; i < count; i++) out[i] = bytes[i]! | (bytes[count + i]! << 8)
-}
-
-function unshuffleDoubleWords(bytes: Uint8Array, out: Uint32Array): void {
-  const count = out.length
-  const [second, third, fourth] = [count, 2 * count, 3 * count]
-  for (let i = 0; i < count; i++) {
-    out[i] = bytes[i]! | (bytes[second + i]! << 8) | (bytes[third + i]! << 16) | (bytes[fourth + i]! << 24)
-  }
 }
