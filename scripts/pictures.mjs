@@ -21,8 +21,11 @@ const bellis = (args) =>
   spawn(process.execPath, [join(root, 'bin/bellis.js'), ...args], { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
 
 async function done(args) {
-  const [code] = await once(bellis(args).on('error', skip), 'exit')
-  if (code !== 0) throw new Error(`bellis ${args.join(' ')} ended with ${code}`)
+  const command = bellis(args)
+  let said = ''
+  for (const stream of [command.stdout, command.stderr]) stream.on('data', (text) => (said += text))
+  const [code] = await once(command, 'close')
+  if (code !== 0) throw new Error(`bellis ${args.join(' ')} ended with ${code}:\n${said}`)
 }
 
 /** Starts a command that serves a page, and takes a picture of it. */
@@ -78,8 +81,18 @@ const PICTURES = {
     await takePicture('dashboard.png', [...run, '--workers', '2', '--dashboard', '--no-open'], {
       width: 1280,
       height: 800,
-      // A third is done, and the volume has chunks of both tasks.
-      isThere: () => Number.parseFloat(document.title) >= 33 && document.querySelector('#volume[data-ready]') !== null,
+      // A third is done, and the volume has followed to the section that the maps show and has all that is in view.
+      isThere: () => {
+        const slice = document.querySelector('.slider input')?.value
+        const section = globalThis.viewer?.position.value[2]
+        return (
+          Number.parseFloat(document.title) >= 33 &&
+          document.querySelector('#volume[data-ready]') !== null &&
+          // As deep as a block of the chain.
+          Math.floor(section / 16) === Number(slice) &&
+          globalThis.viewer.isReady()
+        )
+      },
     })
   },
   async show() {

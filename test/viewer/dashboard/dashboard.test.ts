@@ -198,7 +198,7 @@ describe('the page of a run, in a browser', () => {
     assert.equal(JSON.parse(stdout).ok, true)
   })
 
-  it('opens at the section that is being written, not at the empty one in the middle', async (t) => {
+  it('opens at the section that is being written and follows the blocks to others, until the user goes elsewhere', async (t) => {
     if (browser === undefined) return void (await browserOrSkip(t))
     using run = await gatedRun()
     run.open('Gaussian1', 6)
@@ -211,7 +211,18 @@ describe('the page of a run, in a browser', () => {
       await untilStates(first, 'Gaussian1', (states) => count(states, 'completed') === 6)
       const page = await open(t, address)
       await page.locator('#volume[data-ready]').waitFor()
-      await page.waitForFunction(() => (window as unknown as { viewer: PageViewer }).viewer.position.value[2] === 2.5)
+      const isAt = (z: number) => (window as unknown as { viewer: PageViewer }).viewer.position.value[2] === z
+      await page.waitForFunction(isAt, 2.5)
+      // No block is written any more by the time that the view may move again.
+      run.open('Gaussian1', 20)
+      await page.waitForFunction(isAt, 6.5)
+      const follow = page.getByRole('region', { name: 'The volume' }).getByRole('checkbox', { name: 'follow' })
+      assert.equal(await follow.isChecked(), true)
+      await page.evaluate(() => {
+        const { position } = (window as unknown as { viewer: PageViewer }).viewer
+        position.value = Float32Array.of(32, 32, 1.5)
+      })
+      await page.waitForFunction(() => !(document.getElementById('follow') as HTMLInputElement).checked)
       run.open('Gaussian1', BLOCKS)
     })
   })

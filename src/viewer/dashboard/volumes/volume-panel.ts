@@ -6,8 +6,9 @@ import { type BlockGrid, createBlockGrid } from '../../../core/grid/block-grid.t
 import { STATE_CODE } from '../../../core/scheduling/state-map.ts'
 import { createViewer, setBackground } from '../../shared/neuroglancer-viewer.ts'
 import type { Theme } from '../../shared/theme.ts'
-import { drawAtMost, PACE, WITH_CARD } from '../pace.ts'
+import { PACE, WITH_CARD } from '../pace.ts'
 import { CHANGED_CHUNKS_RPC, type ChangedChunks, fewBoxes, type VoxelBox } from './changed-chunks.ts'
+import { drawAtMost } from './draw-at-most.ts'
 import { type Panels, panelLayout, panelState, panelsOf } from './panel-state.ts'
 import { statesShader } from './states-shader.ts'
 import { VolumeTabs } from './volume-tabs.ts'
@@ -28,11 +29,17 @@ interface StateChunk {
 }
 
 const GPU_MEMORY = 0
+/** Of the three axes in space, the one across sections. */
+const SLOWEST = 2
+/** Neuroglancer takes chunks over in several steps after they have arrived. */
+const TAKEN_OVER_MS = 100
 
 interface Output extends OutputLayer {
   readonly grid: BlockGrid
   /** Blocks written since chunks were last fetched. */
   readonly written: Set<number>
+  /** The last block that was written. */
+  latest?: number
 }
 
 /** The volumes of a run in Neuroglancer: written blocks appear, with the states of all blocks over them. */
@@ -53,7 +60,12 @@ export class VolumePanel {
   #isRunning = true
   /** Calls of `renew` whose chunks are being fetched. */
   #fetches = 0
+  /** Whether `renew` was called while chunks were being fetched. */
+  #isDue = false
+  readonly #drawWaiting: () => void
   #followedAt = Number.NEGATIVE_INFINITY
+  /** The section that following has gone to; undefined if none since the view was laid out or following began. */
+  #followed: number | undefined
   #hasOverlay = true
   #theme: Theme
 
@@ -74,8 +86,15 @@ export class VolumePanel {
     this.#theme = theme
     this.#restore()
     this.#onceValid(() => this.#lookAtWork())
-    const { display } = this.#viewer
-    drawAtMost(display as Parameters<typeof drawAtMost>[0], () => (this.#isRunning ? PACE : WITH_CARD).draw)
+    const { display, coordinateSpace } = this.#viewer
+    // The position is then in other voxels.
+    coordinateSpace.changed.add(() => {
+      this.#followed = undefined
+    })
+    this.#drawWaiting = drawAtMost(
+      display as Parameters<typeof drawAtMost>[0],
+      () => (this.#isRunning ? PACE : WITH_CARD).draw,
+    )
     setInterval(() => this.renew(), PACE.renew)
     new ResizeObserver(() => this.#arrange()).observe(container)
   }
@@ -115,6 +134,7 @@ export class VolumePanel {
   }
 
   setFollowing(isFollowing: boolean): void {
+    this.#followed = undefined
     this.#isFollowing = isFollowing
   }
 
@@ -183,6 +203,7 @@ export class VolumePanel {
   #restore(): void {
     const area = this.#container.getBoundingClientRect()
     this.#viewer.state.reset()
+    this.#followed = undefined
     const panels = this.#panels
     this.#shown = JSON.stringify(panels)
     this.#tabs.show(this.#view, panels.tabs, panels.shown[0])
@@ -215,28 +236,37 @@ export class VolumePanel {
    * @param isLast whether there will be no further call
    */
   renew(isLast = false): void {
-    if (document.hidden || (this.#fetches > 0 && !isLast)) return
+    if (document.hidden) return
+    this.#isDue = this.#fetches > 0 && !isLast
+    if (this.#isDue) return
     const fetches: Promise<unknown>[] = []
     for (const output of this.#outputs.values()) {
       if (output.written.size === 0) continue
       const indices = [...output.written]
       output.written.clear()
+      output.latest = indices.at(-1) as number
       const boxes = fewBoxes(indices.map((index) => boxOf(output, index)))
       const { rpc } = this.#viewer.chunkManager
       for (const { rpcId: source } of this.#sources(`/data/${output.layer}/${output.level}/`)) {
         if (rpc != null) fetches.push(rpc.promiseInvoke(CHANGED_CHUNKS_RPC, { source, boxes } satisfies ChangedChunks))
       }
-      this.#follow(output, indices.at(-1) as number)
     }
-    if (fetches.length === 0) {
+    this.#followLatest()
+    if (fetches.length > 0) void this.#drawAfter(fetches)
+    else {
       this.#drawStates()
-      return
+      this.#drawWaiting()
     }
+  }
+
+  async #drawAfter(fetches: readonly Promise<unknown>[]): Promise<void> {
     this.#fetches += 1
-    void Promise.allSettled(fetches).then(() => {
-      this.#fetches -= 1
-      this.#drawStates()
-    })
+    await Promise.allSettled(fetches)
+    await new Promise((resolve) => setTimeout(resolve, TAKEN_OVER_MS))
+    this.#fetches -= 1
+    this.#drawStates()
+    this.#drawWaiting()
+    if (this.#isDue) this.renew()
   }
 
   /** Goes to a block, so close that it takes about a third of the panel. */
@@ -296,32 +326,44 @@ export class VolumePanel {
     return [...this.#outputs.values()].find(isOpen)
   }
 
-  /** Goes to the section with the latest block of the first task that is not finished. */
-  #follow(output: Output, index: number): void {
-    const now = performance.now()
-    if (
-      !this.#isFollowing ||
-      now - this.#followedAt < PACE.follow ||
-      output.offset.length < 3 ||
-      this.#firstUnfinished !== output
-    )
+  /** Goes to the section with the latest block of the first task that is not finished, unless the user has gone to another one. */
+  #followLatest(): void {
+    if (!this.#isFollowing) return
+    if (this.#followed !== undefined && this.#slowest?.at !== this.#followed) {
+      this.onLook()
       return
-    this.#followedAt = now
+    }
+    if (performance.now() - this.#followedAt < PACE.follow) return
+    const output = this.#firstUnfinished
+    if (output?.latest !== undefined) this.#follow(output, output.latest)
+  }
+
+  #follow(output: Output, index: number): void {
+    if (!this.#isFollowing || output.offset.length < 3) return
     this.#choose(output.layer, false)
-    const { lower, upper } = boxOf(output, index)
-    const { position, coordinateSpace } = this.#viewer
-    const space = coordinateSpace.value.names.map((name, i) => ({ name, i })).filter((_, i) => i < 3)
-    const slowest = space[2]
+    const slowest = this.#slowest
     if (slowest === undefined) return
+    const { lower, upper } = boxOf(output, index)
     const [low, high] = [lower[2] as number, upper[2] as number]
     // Boxes are in voxels of the array; the view counts voxels from the origin of the world.
     const axis = this.#view.axes.find(({ name }) => name === slowest.name)
     const start = axis === undefined ? 0 : Math.round(axis.lower)
     const middle = start + Math.floor((low + high) / 2) + 0.5
-    if (position.value[slowest.i] === middle) return
+    this.#followed = middle
+    if (slowest.at === middle) return
+    this.#followedAt = performance.now()
+    const { position } = this.#viewer
     const value = Float32Array.from(position.value)
-    value[slowest.i] = middle
+    value[SLOWEST] = middle
     position.value = value
+  }
+
+  /** The axis across the sections, and where the view is along it. */
+  get #slowest(): { readonly name: string; readonly at: number } | undefined {
+    const { position, coordinateSpace } = this.#viewer
+    const name = coordinateSpace.value.names[SLOWEST]
+    const at = position.value[SLOWEST]
+    return name === undefined || at === undefined ? undefined : { name, at }
   }
 
   /** Draws the states over the volumes. Blocks whose chunks are still to be fetched again remain as running. */
