@@ -1,15 +1,16 @@
-// A real SLURM for the tests: a controller and two nodes on loopback, without systemd, and independent of a SLURM that is
+// A real SLURM for the tests: a controller and nodes on loopback, without systemd, and independent of a SLURM that is
 // installed on this machine.
 //
 //   node scripts/slurm-env.mjs                 installs what is missing, as root on Debian
 //   node scripts/slurm-env.mjs start FOLDER    starts a cluster in FOLDER, unless it is running, and prints it as JSON
+//   node scripts/slurm-env.mjs revive FOLDER NAME   starts a daemon again that was killed: slurmctld, or slurmd by its node
 //   node scripts/slurm-env.mjs stop FOLDER     stops it and its jobs, and removes FOLDER
 //   node scripts/slurm-env.mjs serve           starts one in a temporary folder, prints it as JSON, and stops it when
 //                                              standard input ends, so that it never outlives its parent
 //
 // `start FOLDER` and `serve` take further lines for slurm.conf, one per argument: `MaxArraySize=3`. A line replaces the one that
 // sets the same option, or the same partition. `speed=10` lets the cluster's time pass ten times as fast, so that its limits, which
-// are whole minutes, are short.
+// are whole minutes, are short. `nodes=4` makes four nodes, n1 to n4, in place of two.
 //
 // Runs on Node 18 or newer. If SLURM can't be installed, prints why and exits with 0, or with 1 if the variable CI is set.
 // Everything except the Debian packages is in the one folder: key, socket, configuration, state, logs.
@@ -35,7 +36,7 @@ import { aptGet, findProgram, freePorts, isRoot, path, serve } from './batch-env
 
 const PACKAGES = ['slurmctld', 'slurmd', 'slurm-client', 'munge', 'libfaketime']
 const PROGRAMS = ['slurmctld', 'slurmd', 'munged', 'sbatch', 'squeue', 'scancel', 'scontrol', 'sinfo']
-const NODES = ['n1', 'n2']
+const NODES = 2
 const CPUS_PER_NODE = 4
 const START_ATTEMPTS = 3
 const UP_WITHIN_MS = 20_000
@@ -94,10 +95,13 @@ function forbidServices() {
 const confOf = (folder) => join(folder, 'slurm.conf')
 const logsOf = (folder) => join(folder, 'logs')
 
+const nodesOf = (folder) =>
+  [...readFileSync(confOf(folder), 'utf8').matchAll(/^NodeName=(n\d+) /gm)].map(([, name]) => name)
+
 const describe = (folder) => ({
   folder,
   env: { SLURM_CONF: confOf(folder), PATH: path },
-  nodes: NODES,
+  nodes: nodesOf(folder),
   partitions: ['short', 'urgent'],
   logs: logsOf(folder),
 })
@@ -124,12 +128,14 @@ async function start(wanted, lines = []) {
 async function startDaemons(folder, lines) {
   // Munge requires that others can read the socket's folder, and that only the owner can read the key.
   chmodSync(folder, 0o755)
-  for (const name of ['logs', 'munge', 'state', ...NODES])
+  const count = Number(lines.find((line) => line.startsWith('nodes='))?.slice(6) ?? NODES)
+  const nodes = Array.from({ length: count }, (_, index) => `n${index + 1}`)
+  for (const name of ['logs', 'munge', 'state', ...nodes])
     mkdirSync(join(folder, name), { recursive: true, mode: 0o755 })
   const key = join(folder, 'munge.key')
   rmSync(key, { force: true })
   writeFileSync(key, randomBytes(128), { mode: 0o400 })
-  writeFileSync(confOf(folder), siteOf(configuration(folder, await freePorts(1 + NODES.length)), lines), {
+  writeFileSync(confOf(folder), siteOf(configuration(folder, nodes, await freePorts(1 + count)), lines), {
     mode: 0o644,
   })
 
@@ -138,11 +144,18 @@ async function startDaemons(folder, lines) {
   await daemon(folder, 'munged', ['--foreground', '--force', `--key-file=${key}`, `--socket=${socket}`, ...files])
   await until(() => existsSync(socket), 'munged to make its socket', folder)
   await daemon(folder, 'slurmctld', ['-D', '-c', '-f', confOf(folder)])
-  for (const node of NODES) await daemon(folder, 'slurmd', ['-D', '-c', '-N', node, '-f', confOf(folder)], node)
-  await until(() => isUp(folder), 'both nodes to be idle', folder)
+  for (const node of nodes) await daemon(folder, 'slurmd', ['-D', '-c', '-N', node, '-f', confOf(folder)], node)
+  await until(() => isUp(folder), 'its nodes to be idle', folder)
 }
 
-function configuration(folder, [controller, ...nodePorts]) {
+/** Starts a daemon of a running cluster again, which goes on with the state that it left. */
+async function revive(folder, name) {
+  if (name === 'slurmctld') return await daemon(folder, 'slurmctld', ['-D', '-f', confOf(folder)])
+  if (!nodesOf(folder).includes(name)) throw new Error(`${name}: expected slurmctld, ${nodesOf(folder).join(', ')}`)
+  await daemon(folder, 'slurmd', ['-D', '-N', name, '-f', confOf(folder)], name)
+}
+
+function configuration(folder, nodes, [controller, ...nodePorts]) {
   const host = hostname().split('.')[0]
   const realMemory = 64_000
   return `${[
@@ -180,7 +193,7 @@ function configuration(folder, [controller, ...nodePorts]) {
     // Jobs in "urgent" preempt those in "short": SIGTERM, then SIGKILL after KillWait. A GraceTime would only delay both.
     'PreemptType=preempt/partition_prio',
     'PreemptMode=CANCEL',
-    ...NODES.map(
+    ...nodes.map(
       (node, index) =>
         `NodeName=${node} NodeHostname=${host} NodeAddr=127.0.0.1 Port=${nodePorts[index]} ` +
         `CPUs=${CPUS_PER_NODE} RealMemory=${realMemory} State=UNKNOWN`,
@@ -194,7 +207,7 @@ function configuration(folder, [controller, ...nodePorts]) {
 function siteOf(text, lines) {
   const optionOf = (line) => /^((NodeName|PartitionName)=\S+|[^=]+)/.exec(line)[0]
   const own = text.split('\n').filter((line) => line === '' || !lines.some((each) => optionOf(each) === optionOf(line)))
-  return [...own.filter(Boolean), ...lines.map((line) => line.replace(/^speed=/, '# speed=')), ''].join('\n')
+  return [...own.filter(Boolean), ...lines.map((line) => line.replace(/^(speed|nodes)=/, '# $1=')), ''].join('\n')
 }
 
 const timeOf = (speed) => (speed === '1' ? {} : { LD_PRELOAD: fakeTime(), FAKETIME: `+0 x${speed}` })
@@ -219,7 +232,9 @@ function isUp(folder) {
   if (!existsSync(confOf(folder))) return false
   const { stdout } = slurm(folder, 'sinfo', ['--noheader', '--Node', '--partition=short', '--format=%N %T'])
   const states = (stdout ?? '').trim().split('\n')
-  return NODES.every((node) => states.some((line) => new RegExp(`^${node} (idle|mixed|allocated)$`).test(line)))
+  return nodesOf(folder).every((node) =>
+    states.some((line) => new RegExp(`^${node} (idle|mixed|allocated)$`).test(line)),
+  )
 }
 
 const slurm = (folder, program, args) =>
@@ -301,15 +316,16 @@ function daemonsOf(folder) {
 
 const [action = 'install', ...more] = process.argv.slice(2)
 const [folder] = more
-const usage = 'usage: slurm-env.mjs [install | start FOLDER [LINE…] | stop FOLDER | serve [LINE…]]'
+const usage = 'usage: slurm-env.mjs [install | start FOLDER [LINE…] | revive FOLDER NAME | stop FOLDER | serve [LINE…]]'
 try {
   if (action !== 'stop') install()
   if (!isRoot() && action !== 'install') giveUp('only root can start munged and slurmctld as the tests need them')
   if (action === 'start' && folder) console.log(JSON.stringify(await start(resolve(folder), more.slice(1))))
+  else if (action === 'revive' && folder && more[1]) await revive(realpathSync(folder), more[1])
   else if (action === 'stop' && folder) await stop(resolve(folder))
   else if (action === 'serve') await serve('bellis-slurm-', (path) => start(path, more), stop)
   else if (action !== 'install') throw new Error(usage)
-  if (action === 'start') process.exit(0)
+  if (action === 'start' || action === 'revive') process.exit(0)
 } catch (error) {
   console.error(error instanceof Error ? error.message : error)
   process.exit(1)

@@ -76,6 +76,49 @@ describe('a run on a site that is not plain', () => {
     assert.equal(await hashVoxels(join(folder.path, 'out.zarr/s')), SMOOTHED)
   })
 
+  it('starts while no node can be used, and waits for one, as its jobs would', async (t) => {
+    const slurm = await slurmOrSkip(t)
+    if (slurm === undefined) return
+    using folder = temporaryFolder()
+    const setNodes = (state: string) =>
+      slurm.run('scontrol', 'update', `NodeName=${slurm.nodes.join(',')}`, `State=${state}`, 'Reason=service')
+    await setNodes('DRAIN')
+    try {
+      const config = { folder: folder.path, blocks: 3, ms: 1 }
+      const driven = await drive(
+        'steady.ts',
+        config,
+        { pool: 'slurm', workers: 2 },
+        {
+          env: slurm.env,
+          meanwhile: async () => {
+            const wait = async () =>
+              (await slurm.run('squeue', '--noheader', '--array', '--format=%T')) === 'PENDING\nPENDING\n'
+            await untilAsync('its jobs wait', wait)
+            await setNodes('RESUME')
+          },
+        },
+      )
+      assert.equal(driven.result.ok, true, driven.stderr)
+    } finally {
+      await setNodes('RESUME').catch(() => {})
+    }
+  })
+
+  it('is refused at its start if no node will ever have what its jobs request', async (t) => {
+    const slurm = await slurmOrSkip(t)
+    if (slurm === undefined) return
+    using folder = temporaryFolder()
+    const args = ['smooth', raw, 'out.zarr/s', '--sigma', '2', '--pool', 'slurm', '--slurm', '--cpus-per-task=400']
+    const { code, stderr } = await bellis(args, { cwd: folder.path, env: slurm.env })
+    assert.equal(code, 2)
+    assert.match(
+      stderr,
+      /^bellis: SLURM rejects workers with these options: .*Requested node configuration is not available/m,
+    )
+    assert.equal(await slurm.run('squeue', '--noheader'), '')
+  })
+
   it('does not start if SLURM refuses its options in whatever way the environment gives them', async (t) => {
     const slurm = await slurmOrSkip(t)
     if (slurm === undefined) return

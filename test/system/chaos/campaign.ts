@@ -66,7 +66,7 @@ export class Campaign implements Disposable {
 }
 
 /** An error of this program must not end the other rounds. */
-const brokenRound = (error: unknown): RoundReport => ({
+export const brokenRound = (error: unknown): RoundReport => ({
   faults: [],
   starts: 0,
   blocks: 0,

@@ -1,6 +1,7 @@
 // Plays rounds with faults for hours: npm run soak -- [--hours H] [--seed S] [--table FILE] [--keep FOLDER]
 // --keep copies the files of each round with a complaint to a folder.
 // --workload, --workers and --faults leave less to the seed.
+// --slurm plays them on a real SLURM of four nodes, which is disturbed itself.
 // One round again, as the complaint names it: npm run soak -- --seed S --round N
 import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
@@ -8,6 +9,7 @@ import { cpus, totalmem } from 'node:os'
 import { parseArgs } from 'node:util'
 import { Campaign } from './campaign.ts'
 import { playLongRun } from './long-run.ts'
+import { soakSite } from './slurm/soak.ts'
 import { Tally } from './tally.ts'
 import { ALL_WORKLOADS } from './workloads.ts'
 
@@ -21,6 +23,7 @@ const { values } = parseArgs({
     workers: { type: 'string' },
     keep: { type: 'string' },
     faults: { type: 'string' },
+    slurm: { type: 'boolean', default: false },
   },
 })
 const hours = Number(values.hours)
@@ -43,12 +46,15 @@ const tally = new Tally()
 const writeTable = () => {
   if (values.table !== undefined) writeFileSync(values.table, tally.table(about()))
 }
-if (rounds === undefined) {
+if (values.slurm) {
+  const isDone = () => isOver || tally.seconds > 3600 * hours
+  await soakSite(tally, { seed, round: rounds, keep: values.keep, isOver: isDone, onRound: writeTable })
+} else if (rounds === undefined) {
   const { stages, complaint } = await playLongRun(Math.min(1_000_000, Math.ceil(300_000 * hours)))
   tally.addStages(stages)
   if (complaint !== undefined) tally.complaints.push(complaint)
 }
-for (let number = rounds ?? 0; !isOver && tally.seconds < 3600 * hours; number++) {
+for (let number = rounds ?? 0; !values.slurm && !isOver && tally.seconds < 3600 * hours; number++) {
   const { work, report } = await campaign.play(seed, number, only)
   tally.add(`--seed ${seed} --round ${number}`, work, report)
   console.log(`${number}: ${work}: ${report.faults.join(', ') || 'no fault'}; ${report.starts} starts`)

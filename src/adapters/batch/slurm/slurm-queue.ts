@@ -9,7 +9,8 @@ import type { ProgramResult } from '../run-program.ts'
 import { arrayOf, byCluster, numberIn, onCluster, plainId, taskId, taskOf } from './job-ids.ts'
 import { parseSacct, SACCT_FORMAT } from './sacct-output.ts'
 import { parseSbatchOptions } from './sbatch-options.ts'
-import { chosenClusters, reachesSlurm } from './slurm-environment.ts'
+import { areAllUnusable, SINFO_FORMAT } from './sinfo-output.ts'
+import { chosenClusters, chosenPartitions, reachesSlurm } from './slurm-environment.ts'
 import {
   type ListedJobs,
   parseSqueueJson,
@@ -71,8 +72,20 @@ class Slurm implements BatchSystem {
     return { jobName, workFolder, noticeSeconds, logFolder, options: this.#sbatchOptions }
   }
 
-  check(): Promise<ProgramResult> {
-    return this.calls.run(['sbatch', '--test-only', ...this.#sbatchOptions, '--wrap=true'], this.calls.submitTimeoutMs)
+  /** `--test-only` also refuses what only has to wait because all nodes are drained, down, or not known to the controller yet. */
+  async check(): Promise<ProgramResult> {
+    const { submitTimeoutMs } = this.calls
+    const asked: Command = ['sbatch', '--test-only', ...this.#sbatchOptions, '--wrap=true']
+    const result = await this.calls.run(asked, submitTimeoutMs)
+    if (result.exitCode === 0 || !/node.* not available/i.test(result.stderr)) return result
+    const nodes = await this.calls.run([
+      'sinfo',
+      '--noheader',
+      `--format=${SINFO_FORMAT}`,
+      ...onClusters(this.#clusters),
+    ])
+    const partitions = chosenPartitions(this.#sbatchOptions, process.env)
+    return nodes.exitCode === 0 && areAllUnusable(nodes.stdout, partitions) ? { ...result, exitCode: 0 } : result
   }
 
   byHand(workers: number, script: string): string {
