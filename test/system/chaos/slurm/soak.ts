@@ -17,7 +17,8 @@ import { playSiteRound } from './site-round.ts'
 const SITE = ['nodes=4', 'SlurmdTimeout=15', 'KillWait=5', 'UnkillableStepTimeout=30']
 /** Fewer than the nodes have room for, since jobs of coordinators that were killed stay for a while. */
 const WORKERS = 6
-const MS_PER_BLOCK = 2000
+/** The mean times of a block. */
+const TIMES_MS = [5000, 1500]
 
 const task = fileURLToPath(new URL('../tasks/paced.ts', import.meta.url))
 
@@ -32,9 +33,9 @@ const paced = (ms: number): Workload => ({
   transient: ['out.zarr/once'],
 })
 
-const WORKLOADS: readonly Workload[] = [
-  paced(MS_PER_BLOCK),
-  paced(MS_PER_BLOCK / 4),
+/** Workloads, and what gives the same result sooner. */
+const WORKLOADS: readonly (Workload & { readonly undisturbed?: Workload })[] = [
+  ...TIMES_MS.map((ms) => ({ ...paced(ms), name: `paced chain of ${ms / 1000} s`, undisturbed: paced(0) })),
   ...ALL_WORKLOADS.filter(({ name }) => name === 'chain'),
 ]
 
@@ -77,8 +78,7 @@ export async function soakSite(tally: Tally, { seed, round, keep, isOver, onRoun
     const setting = { workload, pool, chance, inputs, isDisturbed: false, isSynced: chance.happens(0.3), keep }
     const say = (line: string) => console.log(`${new Date().toISOString().slice(11, 19)} ${number}: ${line}`)
     say(`${workload.name}, ${limit}`)
-    const quick = workload.name === 'paced chain' ? paced(0) : workload
-    const plain = { ...setting, workload: quick, pool: POOLS[0] as Pool, isSynced: false }
+    const plain = { ...setting, workload: workload.undisturbed ?? workload, pool: POOLS[0] as Pool, isSynced: false }
     const undisturbed = known.get(workload.name) ?? (await playUndisturbed(plain))
     known.set(workload.name, undisturbed)
     const report = await playSiteRound(setting, cluster, undisturbed, say).catch(brokenRound)
