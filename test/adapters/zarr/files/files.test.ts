@@ -2,10 +2,11 @@ import assert from 'node:assert/strict'
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import fc from 'fast-check'
 import { FilePace } from '../../../../src/adapters/zarr/files/file-pace.ts'
 import { InsideContainer } from '../../../../src/adapters/zarr/files/inside-container.ts'
 import { readFile } from '../../../../src/adapters/zarr/files/read-file.ts'
-import { replaceFile } from '../../../../src/adapters/zarr/files/replace-file.ts'
+import { joinNeighbours, replaceFile } from '../../../../src/adapters/zarr/files/replace-file.ts'
 import { temporaryFolder } from '../../../support/command-line.ts'
 
 function slowPace(): FilePace {
@@ -74,3 +75,25 @@ for (const [how, paceOf] of Object.entries(PACES)) {
     })
   })
 }
+
+describe('the pieces of a file', () => {
+  it('have the bytes of its parts, and parts that lie behind each other in memory are one piece', () => {
+    const anyPart = fc.record({ memory: fc.nat(2), skipped: fc.nat(2), length: fc.nat(3) })
+    fc.assert(
+      fc.property(fc.array(anyPart), (wanted) => {
+        const memories = [0, 1, 2].map((number) => Uint8Array.from({ length: 100 }, (_, i) => number * 100 + i))
+        const used = [0, 0, 0]
+        let breaks = 0
+        const parts = wanted.slice(0, 20).map(({ memory, skipped, length }, i) => {
+          if (i === 0 || skipped > 0 || memory !== wanted[i - 1]?.memory) breaks++
+          const start = (used[memory] as number) + skipped
+          used[memory] = start + length
+          return (memories[memory] as Uint8Array).subarray(start, start + length)
+        })
+        const pieces = joinNeighbours(parts)
+        assert.deepEqual(Buffer.concat(pieces), Buffer.concat(parts))
+        assert.equal(pieces.length, breaks)
+      }),
+    )
+  })
+})
