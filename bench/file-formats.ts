@@ -36,6 +36,20 @@ const { values: options } = parseArgs({
   },
 })
 const rounds = Number(options.rounds)
+/** The chunks of the files are that large. */
+const LEAST = [32, 64, 64] as const
+const size = options.size.split(',').map(Number)
+if (
+  size.length !== 3 ||
+  !LEAST.every((least, axis) => Number.isInteger(size[axis]) && (size[axis] as number) >= least)
+) {
+  console.error(`--size ${options.size}: expected three lengths, at least ${LEAST.join(',')}.`)
+  process.exit(2)
+}
+if (!(Number.isInteger(rounds) && rounds > 0)) {
+  console.error(`--rounds ${options.rounds}: expected a whole number above 0.`)
+  process.exit(2)
+}
 
 /** Opened again each time, so that nothing is left of the round before. */
 async function ours(folder: string, { path, settings }: Row): Promise<{ read: number; write?: number }> {

@@ -1,12 +1,25 @@
 import { ConfigError } from '../../core/errors.ts'
+import { serviceAddress } from '../objects/service-address.ts'
 
 // The errors that all formats have whose arrays are files in a container. Paths are as users write them.
 
+/** What to write to instead of an http address. */
+function writableInstead(path: string): string {
+  const address = serviceAddress(path)
+  return address === undefined ? 'a folder, or to s3://, gs:// or az://' : address
+}
+
 export const addressOpenedForWriting = (path: string): ConfigError =>
-  new ConfigError('READ_ONLY', `${path} can't be opened for writing: http addresses are read-only.`)
+  new ConfigError(
+    'READ_ONLY',
+    `${path} can't be opened for writing: http addresses are read-only; write to ${writableInstead(path)}.`,
+  )
 
 export const addressWritten = (path: string): ConfigError =>
-  new ConfigError('UNSUPPORTED', `${path} can't be written: http addresses are read-only; write to a folder.`)
+  new ConfigError(
+    'UNSUPPORTED',
+    `${path} can't be written: http addresses are read-only; write to ${writableInstead(path)}.`,
+  )
 
 export const alreadyExists = (path: string): ConfigError =>
   new ConfigError(
