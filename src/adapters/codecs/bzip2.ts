@@ -1,4 +1,5 @@
 import { CodecError, checkSize, type DecodedSize, showSize } from './codec.ts'
+import { unpackBzip2 } from './compiled/bzip2-module.ts'
 
 // bzip2: a file is a sequence of streams, a stream one of blocks of up to 900 kB. A block went through run lengths, the
 // Burrows–Wheeler transform, move-to-front, runs of zeros and Huffman codes of up to six tables that change every 50 symbols.
@@ -50,6 +51,14 @@ class Bits {
 
 /** @throws CodecError */
 export function decodeBzip2(data: Uint8Array, size: DecodedSize): Uint8Array {
+  const found = unpackBzip2(data, typeof size === 'number' ? size : size.atMost)
+  if (found === undefined) return plainDecodeBzip2(data, size)
+  checkSize(found.length, size)
+  return found
+}
+
+/** What compiled/bzip2.as does, in TypeScript: for what is too large for the module, and to say what is wrong. */
+export function plainDecodeBzip2(data: Uint8Array, size: DecodedSize): Uint8Array {
   const bits = new Bits(data)
   const output = new Output(size)
   do {

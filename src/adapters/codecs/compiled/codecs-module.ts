@@ -1,5 +1,6 @@
-import { aligned, type KernelModule, kernelModule } from '../../../kernels/kernel-module.ts'
+import { kernelModule } from '../../../kernels/kernel-module.ts'
 import { MODULE_BASE64 } from './codecs.generated.ts'
+import { type CodecModule, type Lent, lendModule } from './lend-module.ts'
 
 /** Decodes what is in the module's memory. @returns 1 if the input is a valid stream that fills the output exactly */
 type Decompress = (input: number, inputLength: number, output: number, outputLength: number) => number
@@ -8,8 +9,7 @@ type PermuteBytes = (from: number, to: number, size: number, count: number) => v
 type PermuteBits = (from: number, to: number, size: number, count: number, room: number) => void
 
 /** The functions of codecs.as. */
-export interface Codecs extends KernelModule {
-  heapStart(): number
+export interface Codecs extends CodecModule {
   lz4Decompress: Decompress
   blosclzDecompress: Decompress
   lzfDecompress: Decompress
@@ -23,18 +23,9 @@ export interface Codecs extends KernelModule {
 
 const module = kernelModule<Codecs>(MODULE_BASE64)
 
-/** At least what the module's own tables take. */
-const RESERVED = 2 ** 18
-/** What vectors read and write beyond the end of anything. */
-const BEYOND = 64
-/** The module's memory has at most 4 GB, and is not kept if it is large. */
-const MOST_BYTES = 2 ** 29
-
 /** The module, its memory, and where in it is each of the places that were asked for. */
-export interface LentCodecs {
+export interface LentCodecs extends Lent<Codecs> {
   readonly codecs: Codecs
-  readonly bytes: Uint8Array
-  readonly places: readonly number[]
 }
 
 /**
@@ -42,20 +33,8 @@ export interface LentCodecs {
  * @param sizes bytes of each place that is needed, of undefined content
  * @returns undefined if there is no memory for them
  */
-export function withCodecs<Result>(sizes: readonly number[], work: (lent: LentCodecs) => Result): Result | undefined {
-  let total = RESERVED
-  for (const size of sizes) total += aligned(size) + BEYOND
-  if (total > MOST_BYTES) return undefined
-  return module.lend(total, (codecs) => {
-    let next = aligned(codecs.heapStart())
-    const places = sizes.map((size) => {
-      const place = next
-      next += aligned(size) + BEYOND
-      return place
-    })
-    return work({ codecs, bytes: new Uint8Array(codecs.memory.buffer), places })
-  })
-}
+export const withCodecs = <Result>(sizes: readonly number[], work: (lent: LentCodecs) => Result): Result | undefined =>
+  lendModule(module, sizes, (lent) => work({ ...lent, codecs: lent.exports }))
 
 /** Decompresses in WebAssembly. @returns false, and leaves `output` as it is, for anything but a valid stream of that size */
 export function decompresses(

@@ -1,3 +1,5 @@
+import { sumCrc64 } from '../compiled/lzma-module.ts'
+
 const POLYNOMIAL = 0xc96c5795d7870f42n
 
 /** The halves of the remainders of all bytes. */
@@ -15,7 +17,10 @@ function remainders(): readonly [Uint32Array, Uint32Array] {
 }
 
 /** The CRC-64 of ECMA-182, reflected, as xz has it. */
-export function crc64(data: Uint8Array): bigint {
+export const crc64 = (data: Uint8Array): bigint => sumCrc64(data) ?? plainCrc64(data)
+
+/** The same in TypeScript. */
+export function plainCrc64(data: Uint8Array): bigint {
   let [low, high] = [0xffffffff, 0xffffffff]
   for (let i = 0; i < data.length; i++) {
     const at = (low ^ (data[i] as number)) & 0xff

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import { CodecError, checkSize, type DecodedSize, showSize } from '../codec.ts'
+import { unpackLzma, unpackLzma2 } from '../compiled/lzma-module.ts'
 import { crc64 } from './crc64.ts'
 import { LzmaDecoder, type Output } from './lzma.ts'
 
@@ -19,17 +20,31 @@ const wrong = (what: string) => new CodecError(`its xz stream is damaged: ${what
 class Decoded implements Output {
   bytes: Uint8Array
   length = 0
-  readonly #size: DecodedSize
+  readonly size: DecodedSize
+  /** Whether WebAssembly decodes what it can. */
+  readonly isCompiled: boolean
 
-  constructor(size: DecodedSize) {
-    this.#size = size
+  constructor(size: DecodedSize, isCompiled: boolean) {
+    this.size = size
+    this.isCompiled = isCompiled
     this.bytes = new Uint8Array(typeof size === 'number' ? size : Math.min(size.atMost, FIRST_BYTES))
+  }
+
+  /** The most that it may have. */
+  get most(): number {
+    return typeof this.size === 'number' ? this.size : this.size.atMost
+  }
+
+  append(bytes: Uint8Array): void {
+    this.reserve(this.length + bytes.length)
+    this.bytes.set(bytes, this.length)
+    this.length += bytes.length
   }
 
   reserve(length: number): void {
     if (length <= this.bytes.length) return
-    const most = typeof this.#size === 'number' ? this.#size : this.#size.atMost
-    if (length > most) throw new CodecError(`it decodes to more than ${most} bytes, expected ${showSize(this.#size)}`)
+    const { most } = this
+    if (length > most) throw new CodecError(`it decodes to more than ${most} bytes, expected ${showSize(this.size)}`)
     const grown = new Uint8Array(Math.min(most, Math.max(length, 2 * this.bytes.length)))
     grown.set(this.bytes.subarray(0, this.length))
     this.bytes = grown
@@ -37,8 +52,12 @@ class Decoded implements Output {
 }
 
 /** Decodes `.xz`, one stream or several, and `.lzma`. @throws CodecError */
-export function decodeXz(data: Uint8Array, size: DecodedSize): Uint8Array {
-  const output = new Decoded(size)
+export const decodeXz = (data: Uint8Array, size: DecodedSize): Uint8Array => decode(data, new Decoded(size, true))
+
+/** The same in TypeScript alone. */
+export const plainDecodeXz = (data: Uint8Array, size: DecodedSize): Uint8Array => decode(data, new Decoded(size, false))
+
+function decode(data: Uint8Array, output: Decoded): Uint8Array {
   if (isStream(data, 0)) {
     for (let at = 0; at < data.length; ) {
       at = decodeStream(data, at, output)
@@ -46,7 +65,7 @@ export function decodeXz(data: Uint8Array, size: DecodedSize): Uint8Array {
       while (at + 4 <= data.length && data.subarray(at, at + 4).every((byte) => byte === 0)) at += 4
     }
   } else decodeAlone(data, output)
-  checkSize(output.length, size)
+  checkSize(output.length, output.size)
   return output.bytes.subarray(0, output.length)
 }
 
@@ -61,6 +80,13 @@ function decodeAlone(data: Uint8Array, output: Decoded): void {
   const known = view.getBigUint64(5, true)
   const end = known === 2n ** 64n - 1n ? undefined : Number(known)
   if (end !== undefined) output.reserve(end)
+  if (output.isCompiled) {
+    const found = unpackLzma(data.subarray(13), data[0] as number, end ?? output.most, end === undefined)
+    if (found?.used === data.length - 13) {
+      output.append(found.bytes)
+      return
+    }
+  }
   const used = decoder.run(data.subarray(13), output, end)
   if (13 + used !== data.length) throw new CodecError('its LZMA stream is followed by other bytes')
 }
@@ -148,6 +174,11 @@ function checkOf(check: number): { readonly bytes: number; readonly sum?: (data:
 
 /** Chunks with a control byte each, which says what is reset. @returns the end of the chunks */
 function decodeLzma2(data: Uint8Array, start: number, output: Decoded): number {
+  const found = output.isCompiled ? unpackLzma2(data.subarray(start), output.most - output.length) : undefined
+  if (found !== undefined) {
+    output.append(found.bytes)
+    return start + found.used
+  }
   const decoder = new LzmaDecoder()
   const view = viewOf(data)
   let needsDictionary = true
