@@ -1,5 +1,5 @@
 import fs from 'node:fs'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
 import { openingFailed } from './opening-failed.ts'
 
@@ -24,6 +24,41 @@ export function openFile(path: string, namedBy?: string): number {
   fs.closeSync(file)
   const what = found.isDirectory() ? 'a folder' : 'a pipe or a device'
   throw new ConfigError('UNSUPPORTED', `${path} is ${what}, not a file; check the path.`)
+}
+
+/**
+ * Opens a file below a folder that may be another user's. No link below that folder is followed, since it could lead to a file that its
+ * owner may not read, also if one is put there at this moment.
+ * @param folder may be, or lie behind, a link
+ * @returns its descriptor
+ * @throws what {@link openFile} throws; ConfigError `UNSUPPORTED` for what is, or lies behind, a link
+ */
+export function openBelow(folder: string, ...names: readonly string[]): number {
+  let path: string
+  let place: string
+  try {
+    path = join(fs.realpathSync(folder), ...names)
+    place = fs.realpathSync(path)
+  } catch (error) {
+    throw openingFailed(join(folder, ...names), error)
+  }
+  if (place === path) {
+    const file = openFile(path)
+    if (isAt(file, path)) return file
+    fs.closeSync(file)
+  }
+  throw new ConfigError('UNSUPPORTED', `${join(folder, ...names)} is, or lies behind, a link; expected a file.`)
+}
+
+/** Whether an open file is, or was, what a path without links leads to. */
+export function isAt(file: number, path: string): boolean {
+  try {
+    return fs.readlinkSync(`/proc/self/fd/${file}`).replace(/ \(deleted\)$/, '') === path
+  } catch {
+    // Elsewhere than on Linux, folders have to stay the same for this moment.
+    const found = fs.lstatSync(path, { throwIfNoEntry: false })
+    return found === undefined || (found.ino === fs.fstatSync(file).ino && fs.realpathSync(path) === path)
+  }
 }
 
 // A link could lead to a file of this user's to which nothing should be added. Windows has neither links without rights nor the flag.
@@ -60,8 +95,15 @@ const MOST_TEXT_BYTES = 100_000_000
  * The text of a small file, whoever has put it there.
  * @throws what {@link openFile} throws; InfrastructureError `CORRUPT_DATA` for one that is too large
  */
-export function readTextFile(path: string): string {
-  const file = openFile(path)
+export const readTextFile = (path: string): string => textOf(openFile(path), path)
+
+/**
+ * The same for a file below a folder that may be another user's.
+ * @throws what {@link openBelow} throws; InfrastructureError `CORRUPT_DATA` for one that is too large
+ */
+export const readTextBelow = (folder: string, name: string): string => textOf(openBelow(folder, name), join(folder, name))
+
+function textOf(file: number, path: string): string {
   try {
     const { size } = fs.fstatSync(file)
     if (size > MOST_TEXT_BYTES) {

@@ -4,11 +4,14 @@ import { join, sep } from 'node:path'
 import { errnoOf } from '../../core/system-errors.ts'
 import { Unavailable } from '../../core/unavailable.ts'
 import type { Resource, ResourceTree } from '../../ports/resource.ts'
+import { isAt } from '../files/open-file.ts'
 
 export interface FolderOptions {
   /** Whether the file may be read. */
   readonly allows: (names: readonly string[]) => boolean
   readonly contentType?: (name: string) => string
+  /** Whether symbolic links that stay inside the folder are followed. @default true */
+  readonly followsLinks?: boolean
 }
 
 // A pipe in place of a file must not block the server; Windows has neither flag.
@@ -19,11 +22,14 @@ const PIECE = 1 << 20
  * The files of a folder. A symbolic link is followed only if it stays inside the folder.
  * @param root may be, or lie behind, a symbolic link
  */
-export function folderTree(root: string, { allows, contentType = typeOf }: FolderOptions): ResourceTree {
+export function folderTree(
+  root: string,
+  { allows, contentType = typeOf, followsLinks = true }: FolderOptions,
+): ResourceTree {
   return {
     async open(names) {
       if (names.length === 0 || !allows(names)) return undefined
-      const file = await openInside(root, names)
+      const file = await openInside(root, names, followsLinks)
       return file === undefined ? undefined : fileResource(file, contentType(names.at(-1) as string))
     },
   }
@@ -41,12 +47,21 @@ const PASSING = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'EBUSY', 'EINTR
  * @returns undefined if there is nothing that may be read
  * @throws Unavailable if too many files are open; the system's error if the disk fails: a chunk must not seem to be missing then
  */
-async function openInside(root: string, names: readonly string[]): Promise<FileHandle | undefined> {
+async function openInside(
+  root: string,
+  names: readonly string[],
+  followsLinks: boolean,
+): Promise<FileHandle | undefined> {
   try {
     const base = await realpath(root)
-    const path = await realpath(join(base, ...names))
-    if (!path.startsWith(base.endsWith(sep) ? base : base + sep)) return undefined
-    return await open(path, READ)
+    const named = join(base, ...names)
+    const path = await realpath(named)
+    if (!path.startsWith(base.endsWith(sep) ? base : base + sep) || (path !== named && !followsLinks)) return undefined
+    const file = await open(path, READ)
+    // A folder of the path may have been replaced by a link since.
+    if (isAt(file.fd, path)) return file
+    await file.close()
+    return undefined
   } catch (error) {
     const errno = errnoOf(error) ?? ''
     if (NOTHING.has(errno)) return undefined

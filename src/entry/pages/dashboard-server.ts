@@ -216,6 +216,7 @@ async function logResource({ picture, folder }: RunFollower, name: string): Prom
   if (logFile === undefined || !name.endsWith('.txt')) return undefined
   // Use the name only: the path is relative to the directory in which the run was started.
   const file = basename(logFile)
-  const logs = folderTree(join(folder, 'logs'), { allows: ([first]) => first === file, contentType: () => TEXT })
-  return logs.open([file])
+  // The folder may be that of another user, who could have a link lead to any file of this one.
+  const files = folderTree(folder, { allows: () => true, contentType: () => TEXT, followsLinks: false })
+  return files.open(['logs', file])
 }

@@ -12,7 +12,7 @@ import {
 } from 'node:fs'
 import { hostname, networkInterfaces } from 'node:os'
 import { basename, join, resolve } from 'node:path'
-import { openFile } from '../../adapters/files/open-file.ts'
+import { openBelow } from '../../adapters/files/open-file.ts'
 import { parseContext, type RunContext, showContext } from '../../adapters/links/context.ts'
 import type { TcpListener } from '../../adapters/links/tcp-listener.ts'
 import { isAnyAddress, isLoopback, LOCAL_HOST, outsideAddressesOf } from '../../core/addresses.ts'
@@ -185,7 +185,7 @@ function readContextFile(folder: string, isOwn: boolean): RunContext {
   let owner: number
   let text: string
   try {
-    const file = openFile(path)
+    const file = openBelow(folder, CONTEXT_FILE)
     try {
       owner = fstatSync(file).uid
       text = readFileSync(file, 'utf8')

@@ -1,8 +1,8 @@
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { deflateRawSync, inflateRawSync } from 'node:zlib'
 import { z } from 'zod'
-import { readTextFile } from '../../adapters/files/open-file.ts'
+import { readTextBelow } from '../../adapters/files/open-file.ts'
 import type { IdleBlocks } from '../../core/board/run-board.ts'
 import type { WireError } from '../../core/errors.ts'
 import type { RunEvent, TaskCounts } from '../../core/events.ts'
@@ -13,7 +13,7 @@ import type { SavedSessions, SessionKeeper } from '../../runtime/coordinator/wor
 // Small files that are always replaced as a whole: live.json, masks.json and sessions.json of a run's folder. Marks in outputs: output-mark.ts.
 
 /**
- * Reads a JSON document; undefined if it is missing, unreadable, damaged, or no file: the folder may be that of another user.
+ * Reads a JSON document; undefined if it is missing, unreadable, damaged, or no file but a link: the folder may be that of another user.
  * @param isWhole whether an object has what the document needs @default any object has
  */
 export function readJson<Document extends object>(
@@ -21,7 +21,7 @@ export function readJson<Document extends object>(
   isWhole: (found: { readonly [Key in keyof Document]?: unknown }) => boolean = () => true,
 ): Document | undefined {
   try {
-    const found: unknown = JSON.parse(readTextFile(file))
+    const found: unknown = JSON.parse(readTextBelow(dirname(file), basename(file)))
     return typeof found === 'object' && found !== null && isWhole(found) ? (found as Document) : undefined
   } catch {
     return undefined

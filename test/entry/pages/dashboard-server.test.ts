@@ -1,7 +1,7 @@
 // Needs a build: it serves the built pages.
 
 import assert from 'node:assert/strict'
-import { chmodSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readFileSync, renameSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { describe, it } from 'node:test'
 import type { RunEvent } from '../../../src/core/events.ts'
@@ -70,6 +70,26 @@ describe('the server of a run’s page', () => {
     assert.deepEqual([part.status, await part.text()], [206, 'line'])
     // There is no record, so no attempts are known.
     assert.deepEqual(await (await fetch(`${address}attempts/0/3.json`)).json(), [])
+  })
+
+  it('returns no log to which, or to whose folder, a link leads: it could be any file', async () => {
+    using folder = temporaryFolder()
+    const run = makeRun(folder.path)
+    await using dashboard = await startDashboard(run, { isOwn: true })
+    await firstSummary(dashboard)
+    const log = async () => (await fetch(`${dashboard.address}logs/w1.txt`)).status
+    const logs = join(run, 'logs')
+    assert.equal(await log(), 200)
+    for (const target of [join(folder.path, 'moved'), join(run, 'moved')]) {
+      renameSync(logs, target)
+      symlinkSync(target, logs)
+      assert.equal(await log(), 404, target)
+      renameSync(logs, `${target}-link`)
+      renameSync(target, logs)
+    }
+    renameSync(join(logs, 'w1.log'), join(run, 'w1.log'))
+    symlinkSync('../w1.log', join(logs, 'w1.log'))
+    assert.equal(await log(), 404)
   })
 
   it('returns nothing without the token and nothing from outside the folder, and changes nothing', async () => {

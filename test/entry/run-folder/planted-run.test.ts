@@ -25,6 +25,7 @@ import { sendCommand } from '../../../src/entry/run-folder/control/send-command.
 import { RunFollower } from '../../../src/entry/run-folder/history/run-follower.ts'
 import { resetRun } from '../../../src/entry/run-folder/reset-run.ts'
 import { contextReader } from '../../../src/entry/run-folder/run-context.ts'
+import { readJson } from '../../../src/entry/run-folder/run-files.ts'
 import { runHolderOf } from '../../../src/entry/run-folder/run-folder.ts'
 import { readRunState } from '../../../src/entry/run-folder/run-state.ts'
 import { bellis } from '../../support/command-line.ts'
@@ -128,6 +129,45 @@ describe('the folder of a run that another user has made', () => {
       replace(name, '/dev/zero')
       await look(folder)
     })
+
+  for (const name of ['run.json', 'live.json', 'masks.json', 'holder.json', 'provenance.json', 'dashboard.json'])
+    it(`has nothing read through a link in place of ${name}`, () => {
+      const { folder, victim, replace } = planted()
+      writeFileSync(join(folder, name), '{"tasks":[]}')
+      assert.deepEqual(readJson(join(folder, name)), { tasks: [] })
+      writeFileSync(join(victim, name), '{"tasks":[]}')
+      replace(name, join(victim, name))
+      assert.equal(readJson(join(folder, name)), undefined)
+    })
+
+  it('has no history read through a link', async () => {
+    const { folder, victim, replace } = planted()
+    const completed = async () => {
+      using follower = new RunFollower(folder)
+      await follower.catchUp()
+      return follower.picture.details(0, 3).workerId
+    }
+    assert.equal(typeof (await completed()), 'string')
+    cpSync(join(folder, 'history', '000001'), join(victim, '000001'))
+    replace('history/000001', join(victim, '000001'))
+    assert.equal(await completed(), undefined)
+    replace('history', victim)
+    assert.equal(await completed(), undefined)
+  })
+
+  it('has no record read through a link', async () => {
+    const { folder, victim, replace } = planted()
+    cpSync(join(folder, 'progress.sqlite'), join(victim, 'progress.sqlite'))
+    replace('progress.sqlite', join(victim, 'progress.sqlite'))
+    await assert.rejects(readRunState(folder), { message: /link/ })
+  })
+
+  it('is joined through no link in place of its context: it could lead into another run', () => {
+    const { folder, victim, replace } = planted()
+    writeFileSync(join(victim, 'context'), showContext({ host: '127.0.0.1', port: 1, token: '0'.repeat(32) }))
+    replace('context', join(victim, 'context'))
+    assert.throws(contextReader(folder, undefined, root), { code: 'NO_SUCH_FILE' })
+  })
 
   it('has a record in which nothing is computed', async () => {
     const { folder } = planted()

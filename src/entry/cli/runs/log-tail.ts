@@ -1,6 +1,6 @@
 import { closeSync, fstatSync, readSync } from 'node:fs'
 import { StringDecoder } from 'node:string_decoder'
-import { openFile } from '../../../adapters/files/open-file.ts'
+import { openBelow } from '../../../adapters/files/open-file.ts'
 
 const PART_BYTES = 64 * 1024
 /** The last lines are looked for in this much of a log's end. */
@@ -8,20 +8,22 @@ const END_BYTES = 4 * 2 ** 20
 
 /** The lines of a log that may still grow, each once. */
 export class LogTail {
-  readonly #path: string
+  readonly #runFolder: string
+  readonly #name: string
   #decoder = new StringDecoder('utf8')
   #at = 0
   /** The begin of a line whose end is not written yet. */
   #rest = ''
 
-  /** @param last how many lines are read of what is there already. @default all of them */
-  constructor(path: string, last = Number.POSITIVE_INFINITY) {
-    this.#path = path
+  /** @param name of a file in the folder of the run's logs @param last how many lines are read of what is there already. @default all of them */
+  constructor(runFolder: string, name: string, last = Number.POSITIVE_INFINITY) {
+    this.#runFolder = runFolder
+    this.#name = name
     if (last !== Number.POSITIVE_INFINITY) this.#skipTo(last)
   }
 
   #skipTo(last: number): void {
-    const file = openFile(this.#path)
+    const file = openBelow(this.#runFolder, 'logs', this.#name)
     try {
       const { size } = fstatSync(file)
       const end = Buffer.alloc(Math.min(size, END_BYTES))
@@ -43,7 +45,7 @@ export class LogTail {
   }
 
   #appended(): string {
-    const file = openFile(this.#path)
+    const file = openBelow(this.#runFolder, 'logs', this.#name)
     try {
       const part = Buffer.alloc(PART_BYTES)
       let text = ''

@@ -56,7 +56,10 @@ export type HistoryText =
   | MessageText
   | ((AttemptText | Exclude<PictureEvent, { type: 'block-retried' | 'block-failed' }>) & { readonly at: number })
 
-export const historyFolder = (runFolder: string): string => join(runFolder, 'history')
+/** The folder of these files in that of a run. */
+export const HISTORY = 'history'
+
+export const historyFolder = (runFolder: string): string => join(runFolder, HISTORY)
 
 /** `000001` for the first start. */
 export const historyFile = (number: number): string => String(number).padStart(6, '0')

@@ -1,12 +1,11 @@
 import { fstatSync, readSync } from 'node:fs'
-import { join } from 'node:path'
 import { inflateRawSync } from 'node:zlib'
 import { closeQuietly } from '../../../adapters/files/close-quietly.ts'
-import { openFile } from '../../../adapters/files/open-file.ts'
+import { openBelow } from '../../../adapters/files/open-file.ts'
 import { type BlocksFrame, readFrames } from '../../../core/board/history-frames.ts'
 import type { PictureEvent } from '../../../core/board/run-picture.ts'
 import type { WireError } from '../../../core/errors.ts'
-import { type HistoryText, historyFile, historyFolder, historyNumbers, type StoredError } from './history-files.ts'
+import { HISTORY, type HistoryText, historyFile, historyFolder, historyNumbers, type StoredError } from './history-files.ts'
 import { timeOfRun } from './run-time.ts'
 
 /** Bytes read at once. */
@@ -24,6 +23,7 @@ export interface HistoryReceiver {
 
 /** Reads the history of a run, also while it is being written. */
 export class HistoryReader implements Disposable {
+  readonly #runFolder: string
   readonly #folder: string
   readonly #receiver: HistoryReceiver
   #number = 0
@@ -37,6 +37,7 @@ export class HistoryReader implements Disposable {
   #rest = new Uint8Array()
 
   constructor(runFolder: string, receiver: HistoryReceiver) {
+    this.#runFolder = runFolder
     this.#folder = historyFolder(runFolder)
     this.#receiver = receiver
   }
@@ -75,7 +76,7 @@ export class HistoryReader implements Disposable {
     if (next === undefined) return false
     this[Symbol.dispose]()
     try {
-      this.#file = openFile(join(this.#folder, historyFile(next)))
+      this.#file = openBelow(this.#runFolder, HISTORY, historyFile(next))
     } catch {
       // Just removed by a start that overwrites, or no file: the folder may be that of another user.
       this.#number = next
