@@ -56,7 +56,7 @@ export function describeBatchQueue({ name, open, clusterOrSkip, waiting, refused
       if (cluster === undefined) return
       use(cluster)
       using temporary = temporaryFolder()
-      const folder = join(temporary.path, 'it\'s "100 %"; $HOME')
+      const folder = join(temporary.path, 'it\'s "100 %A" \\ $(touch x) `touch y`; $HOME, a:b')
       mkdirSync(folder)
       await using queue = queueIn(folder)
       const ids = await queue.submit(['w1:a', 'w2:b'])
@@ -79,6 +79,15 @@ export function describeBatchQueue({ name, open, clusterOrSkip, waiting, refused
       await queue.cancel([...ids, unknownId])
       await ended(queue, ids)
       assert.ok(performance.now() - start < 10_000)
+    })
+
+    it('a batch queue refuses line breaks in folders: what follows could be a directive of the script', () => {
+      using folder = temporaryFolder()
+      const words = name === 'SLURM' ? '#SBATCH' : name === 'SGE' ? '#$' : '#PBS'
+      const wrong = `${folder.path}/a\n${words} -o /etc`
+      for (const more of [{ folder: wrong }, { workFolder: wrong }, { command: ['bellis', 'worker', wrong] }]) {
+        assert.throws(() => queueIn(folder.path, more), { code: 'INVALID_CONFIG', message: /line breaks; rename/ })
+      }
     })
 
     it('a batch queue reports pending jobs with the reason, and cancels them when it is disposed, or by its printed command', async (t) => {

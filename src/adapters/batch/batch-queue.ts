@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { dirname } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { ConfigError, InfrastructureError, messageOf } from '../../core/errors.ts'
 import { quoteShell } from '../../core/shell-words.ts'
 import { lastOutput } from '../../core/workers/last-output.ts'
@@ -45,8 +45,18 @@ const MAX_EMPTY_ANSWERS = 5
 /** Time limit for cancelling the remaining jobs, in milliseconds: the end of the run waits for it. */
 const LAST_CALL_MS = 4000
 
-/** The jobs of a run in a batch system, which is controlled through its own programs. Runs none of them yet. */
+/**
+ * The jobs of a run in a batch system, which is controlled through its own programs. Runs none of them yet.
+ * @throws ConfigError `INVALID_CONFIG` for a folder with a line break
+ */
 export function batchQueue(system: BatchSystem, options: BatchQueueOptions): BatchQueue {
+  const { folder, workFolder = process.cwd(), command } = options
+  // What follows a line break could be a directive of the script, wherever it is quoted for the shell.
+  for (const word of [resolve(folder), workFolder, ...command]) {
+    if (!/[\r\n]/.test(word)) continue
+    const message = `${JSON.stringify(word)}: folders of jobs can't have line breaks; rename the folder.`
+    throw new ConfigError('INVALID_CONFIG', message)
+  }
   return new ProgramQueue(system, options)
 }
 

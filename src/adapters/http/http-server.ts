@@ -1,10 +1,10 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { hostname, networkInterfaces } from 'node:os'
+import { hostname } from 'node:os'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { addressesOf, hostInUrl, isAnyAddress } from '../../core/addresses.ts'
+import { hostInUrl, isAnyAddress } from '../../core/addresses.ts'
 import { ConfigError } from '../../core/errors.ts'
 import { Unavailable } from '../../core/unavailable.ts'
 import type { ActionTree, EventFeed, LiveTree, Resource, ResourceTree } from '../../ports/resource.ts'
@@ -15,6 +15,7 @@ import { sendFeed } from './event-stream.ts'
 import { answerPost } from './post-request.ts'
 import { refuse } from './refusal.ts'
 import { parsePath } from './request-path.ts'
+import { isAddressedTo, namesOf } from './server-names.ts'
 
 export interface HttpServerOptions {
   /** The address to listen on. @default '127.0.0.1' */
@@ -90,21 +91,7 @@ function listenError(error: NodeJS.ErrnoException, host: string, port: number): 
   return new ConfigError('INVALID_CONFIG', `Can't listen on ${host}: ${reason}.`, { cause: error })
 }
 
-/** The names under which a browser may address the server. Any other name may come from a forged DNS answer. */
-function namesOf(host: string): ReadonlySet<string> {
-  const names = ['localhost', '127.0.0.1', '::1', host]
-  if (isAnyAddress(host)) names.push(hostname(), ...addressesOf(networkInterfaces()))
-  return new Set(names.map((name) => name.toLowerCase()))
-}
-
 const reachableName = (host: string): string => (isAnyAddress(host) ? hostname() : host)
-
-/** The name in a `Host` header, without the port, since a tunnel has another one. */
-function hostOf(request: IncomingMessage): string | undefined {
-  const headers = request.rawHeaders.filter((name, i) => i % 2 === 0 && name.toLowerCase() === 'host')
-  const match = /^(?:\[([\da-f:.]+)\]|([\w.-]+))(?::\d{1,5})?$/i.exec(request.headers.host ?? '')
-  return headers.length === 1 ? (match?.[1] ?? match?.[2])?.toLowerCase() : undefined
-}
 
 // Neuroglancer compiles shaders' annotations with `new Function` and codecs as WebAssembly, starts workers, and sets styles.
 const POLICY = [
@@ -143,8 +130,7 @@ async function answer(
     response.setHeader('Access-Control-Allow-Origin', origin)
     response.setHeader('Access-Control-Expose-Headers', 'Content-Length, Content-Range, ETag')
   }
-  const host = hostOf(request)
-  if (host === undefined || !names.has(host)) return refuse(response, 421, 'This server does not have that name.')
+  if (!isAddressedTo(names, request)) return refuse(response, 421, 'This server does not have that name.')
   if (method === 'OPTIONS' && isOtherOrigin) return allow(response)
   const { actions, onError } = options
   if (method !== 'GET' && method !== 'HEAD' && (method !== 'POST' || actions === undefined)) {

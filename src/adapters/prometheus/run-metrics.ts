@@ -5,9 +5,13 @@ import { hostInUrl } from '../../core/addresses.ts'
 import { ConfigError, messageOf } from '../../core/errors.ts'
 import { mostStrangers } from '../connections/open-file-limit.ts'
 import { UnprovedConnections } from '../connections/unproved-connections.ts'
+import { isAddressedTo, namesOf } from '../http/server-names.ts'
 
 /** Histogram buckets, from a millisecond to an hour. */
 const BLOCK_SECONDS = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 60, 180, 600, 1800, 3600]
+
+const OTHER_NAME =
+  'This server does not have that name: ask for it by its address, or start the run with --metrics NAME:PORT.\n'
 
 /** The metrics of a run, served for Prometheus at `/metrics`. Disposing closes the server. */
 export interface RunMetrics extends AsyncDisposable {
@@ -94,8 +98,10 @@ export async function serveRunMetrics({
 }
 
 async function listen(registry: Registry, { host, port, maxConnections }: Required<MetricsPlace>): Promise<Server> {
+  const names = namesOf(host)
   const server = createServer((request, response) => {
-    if (request.url?.split('?', 1)[0] !== '/metrics') response.writeHead(404).end()
+    if (!isAddressedTo(names, request)) response.writeHead(421).end(OTHER_NAME)
+    else if (request.url?.split('?', 1)[0] !== '/metrics') response.writeHead(404).end()
     else if (request.method !== 'GET' && request.method !== 'HEAD')
       response.writeHead(405, { Allow: 'GET, HEAD' }).end()
     else {

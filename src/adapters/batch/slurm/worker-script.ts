@@ -1,4 +1,5 @@
-import { ConfigError } from '../../../core/errors.ts'
+import { join } from 'node:path'
+import { quoteShell } from '../../../core/shell-words.ts'
 import { workerLines } from '../batch-folder.ts'
 
 /** The contents of a worker's job script. */
@@ -26,6 +27,7 @@ export function workerScript(script: WorkerScript): string {
     ...workerOptions(script).map((option) => `#SBATCH ${quoteDirective(option)}`),
     '# Written by Bellis. While the run is running, this adds four workers to it: sbatch --array=1-4 and this file.',
     "# Each worker reads the token of the run from the run's folder, so that it is in no script.",
+    ...(logsAreNamed(script.logFolder) ? [] : [logLine(script.logFolder)]),
     ...workerLines('$((SLURM_ARRAY_TASK_ID + 1))', script.command),
   ].join('\n')
 }
@@ -41,8 +43,7 @@ export function workerOptions({
   return [
     `--job-name=${jobName}`,
     `--chdir=${workFolder}`,
-    // SLURM inserts the job's id. A % in the folder's own name is doubled.
-    `--output=${logFolder.replaceAll('%', '%%')}/slurm-%A_%a.log`,
+    `--output=${logsAreNamed(logFolder) ? `${logFolder.replaceAll('%', '%%')}/slurm-%A_%a.log` : '/dev/null'}`,
     '--open-mode=append',
     // Bellis replaces workers itself, so a job that SLURM restarts under its old id would be one too many.
     '--no-requeue',
@@ -53,14 +54,13 @@ export function workerOptions({
   ]
 }
 
+/** SLURM inserts the job's id; a % in the folder's own name is doubled. A backslash would turn all of that off, and can't be quoted. */
+const logsAreNamed = (logFolder: string): boolean => !logFolder.includes('\\')
+
+/** Has the shell write a log of the same name instead. */
+const logLine = (logFolder: string): string =>
+  `exec >> ${quoteShell(join(logFolder, 'slurm-'))}"\${SLURM_ARRAY_JOB_ID}_$SLURM_ARRAY_TASK_ID.log" 2>&1`
+
 /** A word as sbatch reads it from a line of the script. */
-function quoteDirective(word: string): string {
-  // What follows a line break would be a command of the script.
-  if (/[\r\n]/.test(word)) {
-    throw new ConfigError(
-      'INVALID_CONFIG',
-      `${JSON.stringify(word)}: sbatch options and folders can't have line breaks; rename the folder.`,
-    )
-  }
-  return /^[\w@%+=:,./[\]{}&|!*^~-]+$/.test(word) ? word : `"${word.replace(/["\\]/g, '\\$&')}"`
-}
+const quoteDirective = (word: string): string =>
+  /^[\w@%+=:,./[\]{}&|!*^~-]+$/.test(word) ? word : `"${word.replace(/["\\]/g, '\\$&')}"`
