@@ -9,6 +9,8 @@ export interface BytesCodec {
   encode(data: Uint8Array, room?: Uint8Array): Uint8Array
   /** How much memory suffices to encode so many bytes; absent for a codec that takes its own. */
   room?(bytes: number): number
+  /** Most bytes that it makes of so many, and that are decoded for the step before it. @default twice as many, and 64 KiB */
+  most?(bytes: number): number
   /**
    * @param size number of decoded bytes
    * @param into target for the decoded bytes, `size` long, or {@link SPARE_BYTES} longer, which is faster; a codec that can't write there

@@ -101,7 +101,8 @@ export const readTextFile = (path: string): string => textOf(openFile(path), pat
  * The same for a file below a folder that may be another user's.
  * @throws what {@link openBelow} throws; InfrastructureError `CORRUPT_DATA` for one that is too large
  */
-export const readTextBelow = (folder: string, name: string): string => textOf(openBelow(folder, name), join(folder, name))
+export const readTextBelow = (folder: string, name: string): string =>
+  textOf(openBelow(folder, name), join(folder, name))
 
 function textOf(file: number, path: string): string {
   try {

@@ -1,4 +1,5 @@
-import { ConfigError } from '../../core/errors.ts'
+import { ConfigError, InfrastructureError } from '../../core/errors.ts'
+import { stepLimit } from '../files/encoded-limit.ts'
 import { canDecode } from './chunks/decode-filters.ts'
 import type { Hdf5Filter } from './library.ts'
 
@@ -39,6 +40,21 @@ export function assertLibraryFilters(path: string, filters: readonly Hdf5Filter[
  */
 export function assertReadableFilters(path: string, filters: readonly Hdf5Filter[], prefix = ''): void {
   if (decoderOf(filters) === undefined) throw unreadable(path, filters, prefix)
+}
+
+/** nbit and scaleoffset: among their settings are the number of elements of a chunk and the size of one, for which the library takes memory. */
+const SIZED = new Set([5, 6])
+
+/** @param chunkBytes of a decoded chunk @throws InfrastructureError `CORRUPT_DATA` for filters of far larger chunks */
+export function assertFilterSizes(path: string, filters: readonly Hdf5Filter[], chunkBytes: bigint): void {
+  for (const { id, name, cd_values: settings } of filters) {
+    const bytes = SIZED.has(id) ? BigInt(settings[2] ?? 0) * BigInt(settings[4] ?? 0) : 0n
+    if (bytes <= BigInt(stepLimit(Number(chunkBytes)))) continue
+    throw new InfrastructureError(
+      'CORRUPT_DATA',
+      `"${path}" is corrupt: its filter ${nameOf(id, name)} is for chunks of ${bytes} bytes, and they have ${chunkBytes}; copy the file again.`,
+    )
+  }
 }
 
 /** What to do about a filter that Bellis lacks. */

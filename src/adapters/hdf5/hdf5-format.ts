@@ -10,7 +10,7 @@ import type { RangeOptions } from '../ranges/open-bytes.ts'
 import { readAttributes } from './attributes.ts'
 import { RawChunks } from './chunks/raw-chunks.ts'
 import { assertSources } from './dataset-sources.ts'
-import { assertReadableFilters, decoderOf, showFilters } from './filters.ts'
+import { assertFilterSizes, assertReadableFilters, decoderOf, showFilters } from './filters.ts'
 import { Hdf5Array, type Hdf5Dataset } from './hdf5-array.ts'
 import { entriesBelow, showDatasets } from './hdf5-entries.ts'
 import { failed, type Hdf5File } from './hdf5-file.ts'
@@ -132,6 +132,7 @@ function describeDataset(
   assertReadableFilters(path, filters)
   const chunkShape = coordinate<'voxel'>(metadata.chunks ?? slabShape(shape, BYTES_PER_ELEMENT[dtype]))
   if (filters.length > 0) assertChunkFits(path, chunkShape, dtype)
+  assertFilterSizes(path, filters, countElements(chunkShape) * BigInt(BYTES_PER_ELEMENT[dtype]))
   const placed = axesOf(path, shape.length, readAttributes(file, real))
   const elementBytes = BYTES_PER_ELEMENT[dtype]
   const isOnlyReader = decoderOf(filters) === 'bellis'

@@ -14,7 +14,7 @@ export interface ParentLink {
 export function stdioLink(): ParentLink {
   // The parent has gone: the end of its input says so, too.
   process.stdout.on('error', () => {})
-  const messages = parsed(process.stdin)
+  const messages = messagesOf(process.stdin)
   let next: Promise<IteratorResult<unknown, void>> | undefined
   return {
     send: (message) => void process.stdout.write(`${JSON.stringify(message)}\n`),
@@ -26,10 +26,10 @@ export function stdioLink(): ParentLink {
 }
 
 /**
- * Only a line feed ends a line: a text in JSON may contain other characters that end lines elsewhere, such as U+2028.
- * @throws ConfigError `INVALID_CONFIG` for a line that is no message
+ * The messages of a parent, as it writes them. Only a line feed ends a line: a text in JSON may contain other characters that end lines elsewhere, such as U+2028.
+ * @throws ConfigError `INVALID_CONFIG` for a line that is no message, or too long
  */
-async function* parsed(input: Readable): AsyncGenerator<unknown, void, undefined> {
+export async function* messagesOf(input: Readable): AsyncGenerator<unknown, void, undefined> {
   const lines = new LineSplitter(MAX_LINE_BYTES)
   const decoder = new TextDecoder()
   for await (const chunk of withEnd(input)) {

@@ -36,7 +36,13 @@ describe('the metrics of a run', () => {
     }
     for (const own of ['127.0.0.1', `localhost:${port}`, 'LOCALHOST', '[::1]:1'])
       assert.match(await answerTo(own), /^HTTP\/1.1 200 /, own)
-    for (const other of ['evil.example', `evil.example:${port}`, '127.0.0.1.evil.example', 'localhost@evil.example', ''])
+    for (const other of [
+      'evil.example',
+      `evil.example:${port}`,
+      '127.0.0.1.evil.example',
+      'localhost@evil.example',
+      '',
+    ])
       assert.match(await answerTo(other), /^HTTP\/1.1 421 (?!.*smooth)/s, other)
     assert.doesNotMatch(await answerTo('localhost', 'evil.example'), /smooth/)
     await using named = await serveRunMetrics({ host: 'localhost', port: 0 })

@@ -39,7 +39,11 @@ describe('the lines of a log', () => {
         [3, ['a', 'b', 'c']],
         [9, ['a', 'b', 'c']],
       ] as const) {
-        assert.deepEqual(new LogTail(folder.path, 'w1.log', count).read(true), expected, `${count} of ${JSON.stringify(text)}`)
+        assert.deepEqual(
+          new LogTail(folder.path, 'w1.log', count).read(true),
+          expected,
+          `${count} of ${JSON.stringify(text)}`,
+        )
       }
     }
     writeFileSync(path, '')

@@ -92,7 +92,10 @@ describe('a pipe in place of a file of a run folder, as another user may make on
     mkdirSync(join(folder.path, 'logs'))
     execFileSync('mkfifo', [join(folder.path, 'logs', 'w1.log')])
     for (const last of [3, undefined]) {
-      assert.throws(() => new LogTail(folder.path, 'w1.log', last).read(), { code: 'UNSUPPORTED', message: /a pipe or a device/ })
+      assert.throws(() => new LogTail(folder.path, 'w1.log', last).read(), {
+        code: 'UNSUPPORTED',
+        message: /a pipe or a device/,
+      })
     }
   })
 })

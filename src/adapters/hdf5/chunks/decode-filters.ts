@@ -7,12 +7,16 @@ import { decodeLzf } from '../../codecs/lzf.ts'
 import { ReusedStream } from '../../codecs/reused-stream.ts'
 import { unshuffleBytes } from '../../codecs/shuffle.ts'
 import { zstdCodec } from '../../codecs/zlib.ts'
+import { stepLimit } from '../../files/encoded-limit.ts'
 import type { Hdf5Filter } from '../library.ts'
 import { decodeBlosc2 } from './blosc2.ts'
 import { decodeBitshuffle, decodeFramedLz4 } from './framed-blocks.ts'
 
 /** A chunk that can't be decoded. If the HDF5 library has its filters, it says why when it is asked for the same chunk. */
 export class UndecodedChunk extends Error {}
+
+/** A chunk that has, or decodes to, far more bytes than a chunk of its dataset: the library would take memory for all of them. */
+export class TooLargeChunk extends Error {}
 
 /**
  * Undoes one filter.
@@ -92,7 +96,7 @@ export function decodeFilters(
     sizes.push(before === undefined ? undefined : DECODERS[id]!.encodedSize?.(before))
   }
   // A filter in the middle may have made more bytes of it.
-  const most = 2 * size + 65_536
+  const most = stepLimit(size)
   let decoded = bytes
   for (let number = applied.length - 1; number >= 0; number--) {
     const filter = applied[number]!
@@ -101,6 +105,34 @@ export function decodeFilters(
   if (decoded.length !== size) throw new UndecodedChunk(`a chunk has ${decoded.length} bytes, expected ${size}`)
   return decoded
 }
+
+/** HDF5's number of szip, whose streams begin with the number of bytes that the library takes for them. */
+const SZIP = 4
+
+/** Whether the library alone undoes some of these filters, of which others could hand it more bytes than a chunk has. */
+export const needsCheck = (filters: readonly Hdf5Filter[]): boolean =>
+  !canDecode(filters) && filters.some(({ id }) => id === 1 || id === SZIP)
+
+/**
+ * Undoes the last filters of a chunk, as far as they are decoded here, before the library undoes all of them.
+ * @throws TooLargeChunk, or any error of a decoder
+ */
+export function checkSizes(bytes: Uint8Array, filters: readonly Hdf5Filter[], filterMask: number, size: number): void {
+  const most = stepLimit(size)
+  const applied = filters.filter((_, number) => (filterMask & (1 << number)) === 0)
+  let decoded = bytes
+  for (const filter of applied.toReversed()) {
+    const decoder = DECODERS[filter.id]
+    if (decoder === undefined) {
+      const { buffer, byteOffset, length } = decoded
+      if (filter.id !== SZIP || length < 4 || new DataView(buffer, byteOffset).getUint32(0, true) <= most) return
+      throw new TooLargeChunk(TOO_LARGE)
+    }
+    decoded = decoder.decode(decoded, filter, undefined, most, undefined)
+  }
+}
+
+const TOO_LARGE = 'it decodes to far more bytes than a chunk of this dataset has'
 
 const inflater = new ReusedStream(() => createInflate(), constants.Z_FINISH, true)
 
@@ -115,11 +147,27 @@ function inflate(
     const output = roomFor(size, room)
     if (inflater.run(bytes, output) === size) return output.subarray(0, size)
   }
-  // A little more room than needed keeps Node from allocating a second buffer, and shows a stream that is too long.
-  const length = (size ?? 0) + SPARE_BYTES
-  if (size !== undefined) return inflateSync(bytes, { chunkSize: length, maxOutputLength: length })
-  return inflateSync(bytes, { maxOutputLength: most })
+  if (size === undefined) return inflateAtMost(bytes, most)
+  try {
+    // A little more room than needed keeps Node from allocating a second buffer, and shows a stream that is too long.
+    return inflateSync(bytes, { chunkSize: size + SPARE_BYTES, maxOutputLength: size + SPARE_BYTES })
+  } catch (error) {
+    // The library decides about one that is somewhat too long.
+    if (isTooLong(error)) inflateAtMost(bytes, most)
+    throw error
+  }
 }
+
+/** @throws TooLargeChunk, or zlib's error */
+function inflateAtMost(bytes: Uint8Array, most: number): Uint8Array {
+  try {
+    return inflateSync(bytes, { maxOutputLength: most })
+  } catch (error) {
+    throw isTooLong(error) ? new TooLargeChunk(TOO_LARGE) : error
+  }
+}
+
+const isTooLong = (error: unknown): boolean => (error as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE'
 
 const roomFor = (size: number, room: Uint8Array | undefined): Uint8Array =>
   room !== undefined && room.length >= size + SPARE_BYTES ? room : new Uint8Array(size + SPARE_BYTES)

@@ -1,20 +1,18 @@
 import type { ByteFile, ByteRange } from '../../../ports/byte-file.ts'
 import { SPARE_BYTES } from '../../codecs/codec.ts'
+import { encodedLimit, stepLimit } from '../../files/encoded-limit.ts'
 import { swapBytes } from '../../files/swap-bytes.ts'
 import { AbsentBytes } from '../../ranges/absent-bytes.ts'
 import type { Hdf5Filter } from '../library.ts'
 import { DamagedHeader, type HeaderMessage, type Superblock } from '../object-header.ts'
 import { chunkIndex } from './chunk-index.ts'
 import { type ChunkLayout, chunkLayoutOf } from './chunk-layout.ts'
-import { canDecode, decodeFilters, UndecodedChunk } from './decode-filters.ts'
+import { canDecode, checkSizes, decodeFilters, needsCheck, TooLargeChunk, UndecodedChunk } from './decode-filters.ts'
 import { IndexBlocks } from './index-blocks.ts'
 import type { FindChunk, StoredChunk } from './stored-chunk.ts'
 
 /** A chunk, decoded; or why there is none: it was never written, or the library has to read it. */
 export type RawChunk = Uint8Array | 'unwritten' | 'unknown'
-
-/** An encoded chunk may be somewhat larger than a decoded one. */
-const mostEncoded = (size: number): number => 2 * size + 65_536
 
 /** What is known of a dataset when its chunks are to be read. */
 export interface RawChunksOptions {
@@ -54,7 +52,7 @@ export class RawChunks {
   /** @returns undefined if the chunks of this dataset can't be read in this way */
   static of(options: RawChunksOptions): RawChunks | undefined {
     const { file, superblock, messages, chunkShape, elementBytes, filters } = options
-    if (filters.length === 0 || filters.length > 32 || !canDecode(filters)) return undefined
+    if (filters.length === 0 || filters.length > 32 || !(canDecode(filters) || needsCheck(filters))) return undefined
     try {
       const layout = chunkLayoutOf(file, superblock, messages)
       if (layout === undefined || layout.elementBytes !== elementBytes) return undefined
@@ -69,7 +67,7 @@ export class RawChunks {
   /**
    * Decodes one chunk: all of its elements, also those beyond the end of the dataset.
    * @param isKept whether it gets memory of its own; otherwise that of the next chunk may be the same
-   * @throws any error of a decoder, if this is the only reader
+   * @throws any error of a decoder, if this is the only reader; TooLargeChunk, which no reader may have
    */
   read(index: readonly number[], isKept: boolean): RawChunk {
     if (!this.#isUsable) return 'unknown'
@@ -77,12 +75,16 @@ export class RawChunks {
       const stored = this.#find(index)
       if (stored === undefined) return 'unwritten'
       const { address, size, filterMask } = stored
-      if (size === 0 || size > mostEncoded(this.#size)) throw new UndecodedChunk(`it has ${size} bytes`)
+      if (size > encodedLimit(this.#size)) throw new TooLargeChunk(`it has ${size} bytes`)
+      if (size === 0) throw new UndecodedChunk('it has no bytes')
       const encoded = this.#readEncoded(address, size)
       if (encoded === undefined) throw new UndecodedChunk('it lies beyond the end of the file')
-      return this.#decode(encoded, this.#isPlain(index) ? -1 : filterMask, isKept)
+      const left = this.#isPlain(index) ? -1 : filterMask
+      if (canDecode(this.#options.filters)) return this.#decode(encoded, left, isKept)
+      checkSizes(encoded, this.#options.filters, left, this.#size)
+      return 'unknown'
     } catch (error) {
-      if (this.#options.isOnlyReader || error instanceof AbsentBytes) throw error
+      if (this.#options.isOnlyReader || error instanceof AbsentBytes || error instanceof TooLargeChunk) throw error
       // An index that is damaged has no chunks that can be trusted; a damaged chunk says nothing about others.
       if (error instanceof DamagedHeader) this.#isUsable = false
       return 'unknown'
@@ -95,7 +97,7 @@ export class RawChunks {
     const ranges: ByteRange[] = []
     for (const index of indices) {
       const stored = this.#place(index)
-      if (stored === undefined || stored.size > mostEncoded(this.#size)) continue
+      if (stored === undefined || stored.size > stepLimit(this.#size)) continue
       ranges.push({ start: superblock.base + stored.address, length: stored.size })
     }
     return ranges
@@ -113,8 +115,10 @@ export class RawChunks {
 
   #readEncoded(address: number, size: number): Buffer | undefined {
     const { file, superblock } = this.#options
-    if (this.#encoded.length < size) this.#encoded = Buffer.allocUnsafeSlow(Math.ceil(size * 1.25))
-    const encoded = this.#encoded.subarray(0, size)
+    // No memory is kept for one that is too large, which is decoded to see whether the library may have it.
+    const isUsual = size <= stepLimit(this.#size)
+    if (isUsual && this.#encoded.length < size) this.#encoded = Buffer.allocUnsafeSlow(Math.ceil(size * 1.25))
+    const encoded = isUsual ? this.#encoded.subarray(0, size) : Buffer.allocUnsafeSlow(size)
     return file.read(encoded, superblock.base + address) === size ? encoded : undefined
   }
 

@@ -2,7 +2,7 @@ import { BYTES_PER_ELEMENT } from '../../../core/array/dtype.ts'
 import { rowMajorStrides } from '../../../core/array/strides.ts'
 import { productOf } from '../../../core/geometry/coordinate.ts'
 import { type BytesCodec, checkSize } from '../../codecs/codec.ts'
-import { encodedLimit } from '../../files/encoded-limit.ts'
+import { encodedLimit, stepLimit } from '../../files/encoded-limit.ts'
 import { swapBytes } from '../../files/swap-bytes.ts'
 import { makeCodec } from '../codecs/registry.ts'
 import type { ChunkEncoding } from './chunk-encoding.ts'
@@ -59,7 +59,11 @@ export function plainChunkCodec(encoding: ChunkEncoding): ChunkCodec {
   }
 }
 
-/** Runs bytes → bytes codecs in reverse; only the size of the final result is known. @throws CodecError */
+/**
+ * Runs bytes → bytes codecs in reverse; only the size of the final result is known, and that each step gives the one before it no more
+ * than that could have made.
+ * @throws CodecError
+ */
 function decodeBytes(
   codecs: readonly BytesCodec[],
   encoded: Uint8Array,
@@ -67,8 +71,15 @@ function decodeBytes(
   into?: Uint8Array,
 ): Uint8Array {
   let data = encoded
-  const atMost = encodedLimit(byteLength)
-  for (let i = codecs.length - 1; i > 0; i--) data = (codecs[i] as BytesCodec).decode(data, { atMost })
+  const all = encodedLimit(byteLength)
+  const limits = [byteLength]
+  for (const codec of codecs) {
+    const before = limits.at(-1) as number
+    limits.push(Math.min(all, codec.most?.(before) ?? stepLimit(before)))
+  }
+  for (let i = codecs.length - 1; i > 0; i--) {
+    data = (codecs[i] as BytesCodec).decode(data, { atMost: limits[i] as number })
+  }
   const first = codecs[0]
   if (first !== undefined) data = first.decode(data, byteLength, into)
   checkSize(data.length, byteLength)

@@ -2,7 +2,7 @@ import { crc32 } from 'node:zlib'
 import { BYTES_PER_ELEMENT, type DType, isFloatDType, typedArray } from '../../../core/array/dtype.ts'
 import { ConfigError } from '../../../core/errors.ts'
 import { fletcher32 } from '../../codecs/checksums/fletcher32.ts'
-import { type BytesCodec, CodecError } from '../../codecs/codec.ts'
+import { type BytesCodec, CodecError, checkSize, SPARE_BYTES } from '../../codecs/codec.ts'
 import { unshuffleBytes } from '../../codecs/shuffle.ts'
 import { swapBytes } from '../../files/swap-bytes.ts'
 import { type JsonObject, show } from '../metadata/exact-json.ts'
@@ -93,8 +93,26 @@ export const filterCodec = (filter: Filter): BytesCodec => ({
   encode() {
     throw new ConfigError('UNSUPPORTED_CODEC', `The filter "${filter.name}" can only be read.`)
   },
-  decode: (data) => decodeFilter(filter, data),
+  most: (bytes) => mostStored(filter, bytes),
+  decode(data, size) {
+    const most = typeof size === 'number' ? size + SPARE_BYTES : size.atMost
+    checkSize(leastRoom(filter, data.length), { atMost: most })
+    return decodeFilter(filter, data)
+  },
 })
+
+/** Most bytes that a filter makes of so many. */
+function mostStored(filter: Filter, bytes: number): number {
+  if (!('stored' in filter)) return bytes + SPARE_BYTES
+  return Math.ceil(bytes / BYTES_PER_ELEMENT[filter.decoded.dtype]) * BYTES_PER_ELEMENT[filter.stored.dtype]
+}
+
+/** Bytes of memory for what so many are decoded to, but for a few. */
+function leastRoom(filter: Filter, bytes: number): number {
+  if (filter.name === 'packbits') return 8 * (bytes - 1)
+  if (!('stored' in filter)) return 0
+  return Math.floor(bytes / BYTES_PER_ELEMENT[filter.stored.dtype]) * BYTES_PER_ELEMENT[filter.decoded.dtype]
+}
 
 function decodeFilter(filter: Filter, data: Uint8Array): Uint8Array {
   switch (filter.name) {

@@ -80,7 +80,8 @@ class RunLogs {
     const isFirst = this.#tails.size === 0
     for (const name of wanted) {
       // Of a worker that has only just started, nothing is left out.
-      if (!this.#tails.has(name)) this.#tails.set(name, new LogTail(this.#follower.folder, name, isFirst ? last : undefined))
+      if (!this.#tails.has(name))
+        this.#tails.set(name, new LogTail(this.#follower.folder, name, isFirst ? last : undefined))
     }
   }
 

@@ -5,7 +5,14 @@ import { openBelow } from '../../../adapters/files/open-file.ts'
 import { type BlocksFrame, readFrames } from '../../../core/board/history-frames.ts'
 import type { PictureEvent } from '../../../core/board/run-picture.ts'
 import type { WireError } from '../../../core/errors.ts'
-import { HISTORY, type HistoryText, historyFile, historyFolder, historyNumbers, type StoredError } from './history-files.ts'
+import {
+  HISTORY,
+  type HistoryText,
+  historyFile,
+  historyFolder,
+  historyNumbers,
+  type StoredError,
+} from './history-files.ts'
 import { timeOfRun } from './run-time.ts'
 
 /** Bytes read at once. */

@@ -69,6 +69,27 @@ function takeAnswered() {
 }
 
 describe('HDF5 chunks, read past the library', () => {
+  it('V5: are corrupt, and not handed to the library, if they decode to far more bytes than they should', async (t) => {
+    const python = pythonOrSkip(t)
+    if (python === undefined) return
+    await runPython(python, new URL('make-bombs.py', import.meta.url), [folder])
+    const path = join(folder, 'bombs.h5')
+    const values = Uint8Array.from({ length: 4096 }, (_, index) => index % 15)
+    await using sound = await format.open(path, 'sound')
+    assert.deepEqual(await readAll(sound), values)
+    await using long = await format.open(path, 'long')
+    assert.deepEqual(await readAll(long), new Uint8Array(4096))
+    for (const name of ['gzip', 'gzip-gzip', 'scaleoffset-gzip', 'szip', 'szip-gzip']) {
+      await using array = await format.open(path, name)
+      const message = /\(chunk \(0, 0\)\): it decodes to far more bytes than a chunk of this dataset has; copy the file/
+      await assert.rejects(readAll(array), { code: 'CORRUPT_DATA', message }, name)
+    }
+    await assert.rejects(format.open(join(folder, 'settings.h5'), 'scaleoffset'), {
+      code: 'CORRUPT_DATA',
+      message: /its filter scaleoffset is for chunks of 1073741824 bytes, and they have 4096;/,
+    })
+  })
+
   it('are what h5py reads, for every kind of index, filter, type and edge', async (t) => {
     const python = pythonOrSkip(t)
     if (python === undefined) return
