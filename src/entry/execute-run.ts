@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { noteStuckThreads } from '../adapters/threads/stuck-threads.ts'
 import { ConfigError, messageOf } from '../core/errors.ts'
 import { given } from '../core/given.ts'
+import { assertStatesFit } from '../core/grid/block-memory.ts'
 import { ResourceStack } from '../core/resource-stack.ts'
 import { assertFits } from '../core/workers/resources.ts'
 import type { EventStream } from '../runtime/coordinator/event-stream.ts'
@@ -33,6 +34,7 @@ import { authorOf, RunOutputs } from './run-folder/run-outputs.ts'
 import { describeTasks, runFolder } from './run-folder/run-place.ts'
 import { isFailed, onlyBlocks } from './run-folder/selection/only-blocks.ts'
 import { checkOptions, checkTaskPools, type RunOptions } from './run-options.ts'
+import { machineMemory } from './workers/machine-memory.ts'
 import { moduleName } from './workers/module-name.ts'
 import { defaultWorkers, resourcesOf } from './workers/run-resources.ts'
 import { openWorkerPool, type WorkerPool } from './workers/worker-pool.ts'
@@ -54,6 +56,7 @@ export async function planRun(
     mask: options.mask,
     name: nameOfTasks(tasks),
   })
+  assertStatesFit(pipeline.tasks, machineMemory().total)
   assertFits(pipeline.tasks, resourcesOf(options).budget)
   checkTaskPools(pipeline.tasks, options)
   checkOnly(pipeline, options)

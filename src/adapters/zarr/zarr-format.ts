@@ -1,4 +1,7 @@
+import { totalmem } from 'node:os'
+import { BYTES_PER_ELEMENT } from '../../core/array/dtype.ts'
 import { ConfigError, unlessForbidden } from '../../core/errors.ts'
+import { productOf } from '../../core/geometry/coordinate.ts'
 import { type SoundAxes, soundAxes } from '../../core/geometry/sound-axes.ts'
 import { given } from '../../core/given.ts'
 import type {
@@ -101,11 +104,22 @@ async function openArray(
   if (node === undefined) throw await nothingThere(store, key)
   const found = node.kind === 'array' ? { key, metadata: node.metadata } : await openGroup(store, key, node)
   if (mode === 'r+') assertWritten(store.where(found.key), found.metadata)
+  assertChunkFits(store.where(found.key), found.metadata)
   const description = await describe(store, found.key, found.metadata)
   return zarrArray(guarded(store.where(found.key)), found.key, found.metadata, description, {
     writable: mode === 'r+',
     writesEmpty,
   })
+}
+
+/** Each chunk is decoded in memory; of a shard, only parts are. @throws ConfigError `UNSUPPORTED` */
+function assertChunkFits(path: string, { dtype, chunk }: ZarrMetadata): void {
+  const bytes = BYTES_PER_ELEMENT[dtype] * productOf(chunk.shape)
+  if (bytes <= totalmem()) return
+  throw new ConfigError(
+    'UNSUPPORTED',
+    `${path}: a chunk of ${bytes} bytes does not fit into the memory of this machine; store the array with smaller chunks.`,
+  )
 }
 
 /** @throws ConfigError `UNSUPPORTED`, `UNSUPPORTED_CODEC` for an array with chunks or a codec that can only be read */
