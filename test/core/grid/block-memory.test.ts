@@ -12,7 +12,7 @@ describe('the states of all blocks', () => {
     assert.throws(() => assertStatesFit([task('a', 1e10)], 4 * GB), {
       code: 'TOO_MANY_BLOCKS',
       message:
-        /^Task "a" has 10000000000 blocks, whose states take more than half of the 4(\.0)? GB of memory here; use larger blocks/,
+        /^Task "a" has 10000000000 blocks, whose states take more than half of the 4\.00 GB of memory here; use larger blocks/,
     })
     assert.throws(() => assertStatesFit([task('a', 1e10), task('b', 2e10)], 16 * GB), /^ConfigError: Task "b" has/)
   })
