@@ -48,25 +48,71 @@ async function printVersion() {
   console.log(JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')).version)
 }
 
-/** Keeps compiled code in the user's cache folder, for this process and those that it starts. Without the folder, they just start more slowly. */
+/** Compiled code of so many builds is kept: several checkouts and versions may be in use. */
+const KEPT_BUILDS = 8
+const DAY_MS = 86400000
+
+/**
+ * Keeps compiled code in the user's cache folder, for this process and those that it starts. Without the folder, they just start more slowly.
+ * Each build has a folder of its own there, so that what belongs to others can be told from it, and removed.
+ */
 async function keepCompiledCode() {
   if (process.env.NODE_COMPILE_CACHE !== undefined || process.env.NODE_DISABLE_COMPILE_CACHE !== undefined) return
   const [fs, os, path, { enableCompileCache }] = await Promise.all(
     ['node:fs', 'node:os', 'node:path', 'node:module'].map((name) => import(name)),
   )
   try {
+    const program = fs.realpathSync(new URL('../dist/entry/cli/main.js', import.meta.url))
     const caches = process.env.XDG_CACHE_HOME || path.join(os.homedir(), '.cache')
-    const folder = path.join(caches, 'bellis', 'compiled')
-    if (!fs.existsSync(folder)) {
+    const all = path.join(caches, 'bellis', 'compiled')
+    const folder = path.join(all, `build-${nameOf(program, fs.statSync(program))}`)
+    const isNew = !fs.existsSync(folder)
+    if (isNew) {
       // One by one: below /proc, a recursive mkdir never ends.
-      for (const parent of [caches, path.dirname(folder), folder]) {
+      for (const parent of [caches, path.dirname(all), all]) {
         if (!fs.existsSync(parent)) fs.mkdirSync(parent, { mode: 0o700 })
       }
     }
     // V8 runs what it finds there, so nobody else may write there. Root may have been given the home folder of a user.
-    const { uid, mode } = fs.statSync(folder)
-    if (process.platform !== 'win32' && (uid !== process.getuid() || (mode & 0o022) !== 0)) return
+    if (process.platform !== 'win32' && !isOwn(fs.statSync(all))) return
+    if (isNew) fs.mkdirSync(folder, { recursive: true, mode: 0o700 })
+    const found = fs.lstatSync(folder)
+    if (process.platform !== 'win32' && (!found.isDirectory() || !isOwn(found))) return
+    if (isNew) removeOldest(fs, path, all)
+    // The time of the folder is that of its last use, to the day.
+    else if (Date.now() - found.mtimeMs > DAY_MS) fs.utimesSync(folder, new Date(), new Date())
     enableCompileCache(folder)
     process.env.NODE_COMPILE_CACHE = folder
   } catch {}
+}
+
+const isOwn = ({ uid, mode }) => uid === process.getuid() && (mode & 0o022) === 0
+
+/** Tells builds apart. Package managers give all files the same time of change, but none can choose the one that the system keeps. */
+function nameOf(program, { ctimeMs, ino }) {
+  let hash = 0
+  for (const character of program) hash = (Math.imul(hash, 31) + character.codePointAt(0)) >>> 0
+  return [hash, ino, Math.trunc(ctimeMs)].map((number) => number.toString(36)).join('-')
+}
+
+/** Removes the compiled code of builds that were not used for longest. A process that uses it goes on; another may be removing it, too. */
+function removeOldest(fs, path, all) {
+  const lastUse = (name) => {
+    const found = fs.lstatSync(path.join(all, name), { throwIfNoEntry: false })
+    return found === undefined ? 0 : found.mtimeMs
+  }
+  const names = fs.readdirSync(all)
+  const builds = names
+    .filter((name) => name.startsWith('build-'))
+    .map((name) => ({ name, used: lastUse(name) }))
+    .sort((a, b) => b.used - a.used)
+    .slice(KEPT_BUILDS)
+    .map(({ name }) => name)
+  // Earlier versions kept that of all builds together.
+  const together = names.filter((name) => /^v\d+\.\d+\.\d+-/.test(name))
+  for (const name of [...builds, ...together]) {
+    try {
+      fs.rmSync(path.join(all, name), { recursive: true, force: true })
+    } catch {}
+  }
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -55,5 +55,69 @@ describe('the start of a process', () => {
       )
       assert.ok(files.length < (program.endsWith('bellis.js') ? 32 : 14), `${program}\n${files.join('\n')}`)
     }
+  })
+})
+
+describe('the compiled code that is kept', () => {
+  const inCache = (name: string) => {
+    const caches = join(folder.path, name)
+    const all = join(caches, 'bellis', 'compiled')
+    const env = { XDG_CACHE_HOME: caches, NODE_COMPILE_CACHE: undefined, NODE_DISABLE_COMPILE_CACHE: undefined }
+    const info = async (more: NodeJS.ProcessEnv = {}) => {
+      const { code, stderr } = await bellis(['info', 'in.zarr/raw'], { cwd: folder.path, env: { ...env, ...more } })
+      assert.equal(code, 0, stderr)
+      assert.equal(stderr, '')
+    }
+    return { all, info }
+  }
+  /** Folders as other builds leave them, used longer and longer ago. */
+  const otherBuilds = (all: string, count: number) => {
+    for (let build = 1; build <= count; build++) {
+      const path = join(all, `build-other${build}`)
+      mkdirSync(join(path, 'v24.0.0-x64-1-0'), { recursive: true, mode: 0o700 })
+      writeFileSync(join(path, 'v24.0.0-x64-1-0', 'code'), 'compiled')
+      const used = new Date(Date.now() - build * 86_400_000)
+      utimesSync(path, used, used)
+    }
+  }
+
+  it('is that of the eight builds that were used last, and nothing else is removed', async () => {
+    const { all, info } = inCache('bounded')
+    otherBuilds(all, 12)
+    mkdirSync(join(all, 'v22.18.0-x64-00250a7c-0'))
+    writeFileSync(join(all, 'notes'), 'not ours')
+    await info()
+    const own = readdirSync(all).filter((name) => !/other|notes/.test(name))
+    assert.equal(own.length, 1)
+    const others = Array.from({ length: 7 }, (_, i) => `build-other${i + 1}`)
+    assert.deepEqual(readdirSync(all).sort(), [...own, ...others, 'notes'].sort())
+    // Only the first start of a build looks at the others.
+    otherBuilds(all, 12)
+    await info()
+    assert.equal(readdirSync(all).length, 14)
+  })
+
+  it('counts as used today after a start', async () => {
+    const { all, info } = inCache('used')
+    await info()
+    const [own = ''] = readdirSync(all)
+    const old = new Date(Date.now() - 100 * 86_400_000)
+    utimesSync(join(all, own), old, old)
+    await info()
+    assert.ok(statSync(join(all, own)).mtimeMs > Date.now() - 86_400_000)
+  })
+
+  it('is made by several processes at once, and may vanish while one is running', async () => {
+    const { all, info } = inCache('together')
+    otherBuilds(all, 12)
+    await Promise.all(Array.from({ length: 4 }, () => info()))
+    assert.equal(readdirSync(all).length, 8)
+    const remove = join(folder.path, 'remove.mjs')
+    const text = `import { rmSync } from 'node:fs'\nprocess.on('exit', () => rmSync(${JSON.stringify(all)}, { recursive: true }))\n`
+    writeFileSync(remove, text)
+    await info({ NODE_OPTIONS: `--import=${remove}` })
+    assert.ok(!existsSync(all))
+    await info()
+    assert.equal(readdirSync(all).length, 1)
   })
 })
