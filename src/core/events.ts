@@ -168,6 +168,9 @@ export type RunEvent =
   | ({ readonly type: 'store' } & Exclude<StoreStatus, { readonly status: 'slow' }>)
   /** About `changed-inputs`: an input has changed since blocks were done that are recorded as done. */
   | { readonly type: 'warning'; readonly message: string; readonly about?: 'changed-inputs' }
+  /** The file of an output, such as a zip file, is being written from its blocks, all of which are done. */
+  | { readonly type: 'packing'; readonly path: string }
+  | { readonly type: 'packed'; readonly path: string; readonly bytes: number; readonly seconds: number }
   | { readonly type: 'task-abandoned'; readonly taskId: string; readonly error: WireError }
   | ControlEvent
   | {

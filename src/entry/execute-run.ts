@@ -1,11 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import { noteStuckThreads } from '../adapters/threads/stuck-threads.ts'
 import { ConfigError, messageOf } from '../core/errors.ts'
+import type { RunEvent } from '../core/events.ts'
 import { given } from '../core/given.ts'
 import { assertStatesFit } from '../core/grid/block-memory.ts'
 import { ResourceStack } from '../core/resource-stack.ts'
 import { assertFits } from '../core/workers/resources.ts'
-import type { EventStream } from '../runtime/coordinator/event-stream.ts'
+import { EventStream } from '../runtime/coordinator/event-stream.ts'
 import type { RunLimits } from '../runtime/coordinator/run-limits.ts'
 import { runPipeline } from '../runtime/coordinator/run-pipeline.ts'
 import type { RunResult } from '../runtime/coordinator/run-result.ts'
@@ -128,6 +129,7 @@ export async function execute(
   }
   if (workers !== undefined) options.onListening?.(workers.invitation)
   // Awaited here, since the launchers end with this function.
+  const held = holdEnd(events)
   const result = await runPipeline(chosen, {
     ...limitsOf(options),
     workers: options.workers ?? defaultWorkers(options),
@@ -146,10 +148,30 @@ export async function execute(
     arrays: arrayStore,
     clock: systemClock,
     commands,
-    events,
+    events: held.events,
   })
-  await noteEnd(result)
+  await held.endAfter(() => noteEnd(result))
   return result
+}
+
+/** Passes events on, but for the last one: a run has not ended before its outputs are complete. */
+function holdEnd(target: EventStream) {
+  const events = new EventStream()
+  let end: Extract<RunEvent, { readonly type: 'run-finished' }> | undefined
+  events.listen((event) => {
+    if (event.type === 'run-finished') end = event
+    else target.emit(event)
+  })
+  const endAfter = async (complete: () => Promise<void>): Promise<void> => {
+    let isComplete = false
+    try {
+      await complete()
+      isComplete = true
+    } finally {
+      if (end !== undefined) target.emit(isComplete ? end : { ...end, ok: false })
+    }
+  }
+  return { events, endAfter }
 }
 
 /** What the parts of a run are made from. */
@@ -253,7 +275,7 @@ async function noteProvenance(
       .noteEnd(id, (task) => done.has(task.id), ended)
       .catch((error) => warn(`An output doesn't say that it is complete: ${messageOf(error)}`))
     await recorded?.noteEnd()
-    await packOutputs(pipeline, { warn })
+    await packOutputs(pipeline, { warn, report: (event) => events.emit(event) })
   }
 }
 

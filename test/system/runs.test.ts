@@ -89,7 +89,7 @@ describe('bellis runs', () => {
     assert.equal(several.code, 2)
     assert.match(
       several.stderr,
-      /^bellis: smooth: expected one run, but smooth-\S+-\w{8}, smooth-\S+-\w{8} start like this; write more of the name\.\n$/,
+      /^bellis: smooth: expected one run, but 2 have names that start with it; write more of the name: smooth-\S+-\w{8}, smooth-\S+-\w{8}\n$/,
     )
     const none = await call('status', 'nothing')
     assert.equal(none.code, 2)

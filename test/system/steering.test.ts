@@ -101,7 +101,7 @@ describe('bellis scale', () => {
         const { stdout } = await at.call('scale', 'last', '--workers', '1..2')
         assert.match(
           stdout,
-          /2 workers instead of 3; the others leave .*; their number follows the work, from 1 to 2\.\n$/,
+          /2 workers instead of 3; the other leaves .*; their number follows the work, from 1 to 2\.\n$/,
         )
         at.open(12)
       },
@@ -266,7 +266,7 @@ describe('bellis stop', () => {
     assert.match(name, /^gated-\w{8}$/)
     assert.deepEqual([type, now], ['stopping', false])
     assert.equal(first.code, 130, first.stderr)
-    assert.match(first.stderr, /Stopping: running blocks may finish/)
+    assert.match(first.stderr, /Asked to stop: running blocks may finish; Ctrl-C stops at once/)
     assert.match(first.stderr, /To continue: bellis run gated\.ts --blocks 6 --workers 2\n/)
     assert.equal(at.ran().length, 2)
     const rest = await at.call(...run(6, '--workers', '2', '--json'))

@@ -1,5 +1,7 @@
 import type { ControlEvent, RetriedTask } from '../events.ts'
 
+const LEAVING = 'the others leave when their running blocks have'
+
 /** What a command did to a run, for users: half a sentence, after the name of the run. */
 export function describeControl(event: ControlEvent): string {
   switch (event.type) {
@@ -11,7 +13,8 @@ export function describeControl(event: ControlEvent): string {
       const { workers, before, most, range, isByItself } = event
       const count = `${workers} ${workers === 1 ? 'worker' : 'workers'}`
       const change = workers === before ? `${count}, as before` : `${count} instead of ${before}`
-      const leaving = workers < before ? '; the others leave when their running block has ended' : ''
+      const others = before - workers === 1 ? 'the other leaves when its running block has' : LEAVING
+      const leaving = workers < before ? `; ${others} ended` : ''
       const limit = most === undefined ? '' : `; its resources are enough for ${most} at the same time`
       const why = isByItself === undefined ? '' : workers > before ? ', since blocks wait' : ', since no block waits'
       const follows = range === undefined ? '' : `; their number follows the work, from ${range.least} to ${range.most}`

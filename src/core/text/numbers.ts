@@ -13,6 +13,10 @@ export function showCount(value: number): string {
 export const showWhole = (value: number): string =>
   value < 10_000 ? String(value) : String(value).replace(/\B(?=(\d{3})+$)/g, ',')
 
+/** `3 of 64 blocks`, `1 of 1 block` */
+export const showBlocksOf = (count: number, total: number): string =>
+  `${showWhole(count)} of ${showWhole(total)} ${total === 1 ? 'block' : 'blocks'}`
+
 /**
  * `37 ms`, `8.0 s`, `45 s`, `3 min 20 s`, `12 min`, `2 h 05 min`, `4 d 3 h`.
  * @param decimals of durations below 10 s; with 0, none is given in ms @default 1

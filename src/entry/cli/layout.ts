@@ -1,5 +1,6 @@
 import { wordsAndGaps } from '../../core/shell-words.ts'
 import { printableLine } from '../../core/text/printable.ts'
+import { ownCommand } from '../own-command.ts'
 import { columnsOf } from './terminal.ts'
 
 /** Where a text is to be printed. Only terminals have columns: everywhere else, lines are as long as they need to be. */
@@ -22,6 +23,17 @@ export function wrapped(line: string, indent: number, screen: Screen = process.s
   const { columns = 0 } = screen
   if (fits(line, screen) || columns <= 2 * indent) return line
   return broken(line.split(/(?<=\S)( +)(?=\S)/), `\n${' '.repeat(indent)}`, columns)
+}
+
+/**
+ * A warning, broken between words where it would not fit into a terminal; its first command is on a line of its own, unbroken, so that
+ * it can be copied.
+ */
+export function wrappedWarning(text: string, screen: Screen): string {
+  if (fits(text, screen)) return text
+  const at = text.indexOf(`: ${ownCommand()} `)
+  if (at < 0) return wrapped(text, 2, screen)
+  return `${wrapped(text.slice(0, at + 1), 2, screen)}\n    ${text.slice(at + 2)}`
 }
 
 /**

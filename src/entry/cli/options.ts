@@ -144,6 +144,10 @@ const ownWorkerOptions = (command: Command): Command =>
     .option('--tls-key <file>', 'PEM private key of the certificate')
     .option('--plain', 'let workers connect without TLS, unencrypted, also with --host')
 
+/** What names a run. */
+export const RUN_ARGUMENT =
+  "the run's folder, its name as listed by bellis runs, an output that it writes, a part of its name or of an output, or last"
+
 /** The last parser counts; the choices are for the help. */
 const poolOption = (): Option =>
   new Option('--pool <kind>', 'where blocks run; TASK:KIND for one task (default: process)')

@@ -4,6 +4,7 @@ import { originOf } from '../../core/resource-stack.ts'
 import { isConnectionLost, systemFailure, systemReason, wrongPath } from '../../core/system-errors.ts'
 import { printable, printableJson, printableLine } from '../../core/text/printable.ts'
 import { hideQueries } from '../../core/text/shown-address.ts'
+import { wrappedWarning } from './layout.ts'
 import type { CommonOptions } from './options.ts'
 import { control } from './terminal.ts'
 
@@ -20,8 +21,10 @@ export function say(options: CommonOptions, text: string): void {
 
 /** Prints a warning on standard error; nothing with --quiet. */
 export function warn(options: CommonOptions, text: string): void {
-  if (options.logLevel !== 'error' && !options.quiet)
-    process.stderr.write(`${paint('yellow', 'warning:', process.stderr)} ${printableLine(hideQueries(text))}\n`)
+  if (options.logLevel === 'error' || options.quiet) return
+  const [label, shown] = ['warning:', printableLine(hideQueries(text))]
+  const lines = wrappedWarning(`${label} ${shown}`, process.stderr)
+  process.stderr.write(`${paint('yellow', label, process.stderr)}${lines.slice(label.length)}\n`)
 }
 
 /** A message from anywhere, as it may be printed. */

@@ -3,6 +3,9 @@ import { quoteShell } from '../../core/shell-words.ts'
 import { hideQueries } from '../../core/text/shown-address.ts'
 import { wrappedHelp } from './layout.ts'
 
+/** Of the flag `--help` of every command. */
+const HELP = 'show this help'
+
 /**
  * Makes a command and its subcommands throw on a wrong call instead of exiting, print the reason on one line, and fit their help into the
  * terminal.
@@ -11,6 +14,8 @@ export function strict(command: Command): Command {
   command
     .exitOverride()
     .configureOutput({ outputError, writeOut: (text) => void process.stdout.write(wrappedHelp(text)) })
+  for (const option of command.createHelp().visibleOptions(command))
+    if (option.long === '--help') option.description = HELP
   for (const below of command.commands) strict(below)
   return command
 }

@@ -8,6 +8,7 @@ import { awaitLockFile } from '../../adapters/zarr/lock-file.ts'
 import { TEMPORARY_PREFIX } from '../../adapters/zarr/store.ts'
 import { packContainer } from '../../adapters/zarr/zip/packed-container.ts'
 import { ConfigError } from '../../core/errors.ts'
+import type { RunEvent } from '../../core/events.ts'
 import { provenanceIn } from '../../core/progress/array-provenance.ts'
 import { ResourceStack } from '../../core/resource-stack.ts'
 import { errnoOf } from '../../core/system-errors.ts'
@@ -61,24 +62,34 @@ export async function assertNothingLost(pipeline: PlannedPipeline): Promise<void
 /**
  * Writes the files that outputs of a run are part of, now that they are complete. A file gets its name once it is on the disk, and only
  * then the folder with its arrays is removed.
- * @param options `warn` gets a message for each file that can't be written yet
+ * @param options `warn` gets a message for each file that can't be written yet, `report` the start and the end of each other one
  * @throws InfrastructureError `DISK_FULL`, `IO_ERROR`; ConfigError `READ_ONLY`
  */
 export async function packOutputs(
   pipeline: PlannedPipeline,
-  { warn }: { readonly warn: (message: string) => void },
+  { warn, report }: { readonly warn: (message: string) => void; readonly report: (event: PackingEvent) => void },
 ): Promise<void> {
   for (const file of filesOf(pipeline)) {
     if (isLeft(file)) await removeFolder(file.unfinished)
     if (!isUnfinished(file)) continue
     const incomplete = await incompleteArray(file)
-    if (incomplete === undefined) await pack(file)
+    if (incomplete === undefined) await reported(file, report)
     else {
       warn(
         `${file.path} is not written yet, since ${incomplete} of it is not complete; what is done is in ${file.unfinished}.`,
       )
     }
   }
+}
+
+type PackingEvent = Extract<RunEvent, { readonly type: 'packing' | 'packed' }>
+
+async function reported(file: PackedFile, report: (event: PackingEvent) => void): Promise<void> {
+  const { path } = file
+  const start = performance.now()
+  report({ type: 'packing', path })
+  await pack(file)
+  report({ type: 'packed', path, bytes: statSync(path).size, seconds: (performance.now() - start) / 1000 })
 }
 
 /** The path of an array in the folder that a run still has to complete. */

@@ -78,6 +78,13 @@ export function writeContextFile(folder: string, context: string): Disposable {
  * @throws ConfigError `NO_SUCH_FILE`; `INVALID_CONFIG` if several names have this start, or several runs this part in their name or output
  */
 export function findRunFolder(run: string, home: string): string {
+  if (run.trim() === '') {
+    throw new ConfigError('INVALID_CONFIG', `A run: expected its name or folder, got ""; ${howListed()}.`)
+  }
+  // They name folders that have runs in them, unless one is itself that of a run.
+  if (/^\.{1,2}\/*$/.test(run) && !existsSync(join(run, DOCUMENT))) {
+    throw new ConfigError('NO_SUCH_FILE', `${run}: expected a run, got a folder that is none; ${howListed()}.`)
+  }
   const inHome = join(home, run)
   const folders = [run, inHome].filter((path) => existsSync(path) && statSync(path).isDirectory())
   // Another folder may be an output. One of the home is always meant, also if it is damaged.
@@ -86,21 +93,26 @@ export function findRunFolder(run: string, home: string): string {
   const names = listRuns(home)
   const found = run === 'last' ? names.slice(0, 1) : namesLike(run, names, home)
   if (found.length > 1) {
-    const how = found[0]?.startsWith(run)
-      ? 'start like this; write more of the name'
+    const [how, remedy] = found[0]?.startsWith(run)
+      ? ['have names that start with it', 'write more of the name']
       : found[0]?.includes(run)
-        ? 'contain this; write more of the name'
-        : 'write to such a place; write one of these names'
-    throw new ConfigError('INVALID_CONFIG', `${run}: expected one run, but ${found.join(', ')} ${how}.`)
+        ? ['have it in their names', 'write more of the name']
+        : ['have it in the path of an output', 'write one of these names']
+    throw new ConfigError(
+      'INVALID_CONFIG',
+      `${run}: expected one run, but ${found.length} ${how}; ${remedy}: ${found.join(', ')}`,
+    )
   }
   if (found[0] !== undefined) return join(home, found[0])
   // Its files may say more about it.
   if (folders[0] !== undefined) return folders[0]
   throw new ConfigError(
     'NO_SUCH_FILE',
-    `There is no run "${run}": no folder has that path, and none in ${home} has that name; ${ownCommand('runs')} lists the runs.`,
+    `There is no run "${run}": no folder has that path, and none in ${home} has that name; ${howListed()}.`,
   )
 }
+
+const howListed = (): string => `${ownCommand('runs')} lists the runs`
 
 /** The names that start like this, or else those that contain it, or else those of runs that write there. */
 function namesLike(part: string, names: readonly string[], home: string): string[] {

@@ -14,7 +14,7 @@ export class RunControl {
   readonly #redo = element<HTMLDialogElement>('redo')
   readonly #region = element<HTMLInputElement>('redo-region')
   #running = 0
-  /** The range that the user has set here: it stays, since the number of workers follows the work. */
+  /** The range that the run has taken from here: it stays, since the number of workers follows the work. */
   #range = ''
   /** The region of the block that the user has pointed at last. */
   #pointed = ''
@@ -79,8 +79,9 @@ export class RunControl {
     this.#workers.setCustomValidity(range === undefined ? 'A number of at least 1, or a range such as 10..200' : '')
     if (!this.#workers.reportValidity() || range === undefined) return
     const { least, most } = range
-    this.#range = least === most ? '' : `${least}..${most}`
-    void this.#send('workers', { workers: most, ...(least === most ? {} : { least }) })
+    void this.#send('workers', { workers: most, ...(least === most ? {} : { least }) }).then((isDone) => {
+      if (isDone) this.#range = least === most ? '' : `${least}..${most}`
+    })
   }
 
   #askToStop(): void {
@@ -90,7 +91,8 @@ export class RunControl {
     this.#confirm.showModal()
   }
 
-  async #send(action: Action, body: object): Promise<void> {
+  /** @returns whether the run has carried it out */
+  async #send(action: Action, body: object): Promise<boolean> {
     setText(this.#answer, '…')
     this.#answer.dataset.kind = ''
     try {
@@ -102,8 +104,10 @@ export class RunControl {
       })
       const { text, error } = (await response.json()) as { readonly text?: string; readonly error?: string }
       this.#show(response.ok ? 'good' : 'alert', text ?? error ?? `bellis answered ${response.status}.`)
+      return response.ok
     } catch {
       this.#show('alert', 'bellis does not respond.')
+      return false
     }
   }
 

@@ -1,5 +1,5 @@
 import type { ListedRun, RunsList } from '../../core/board/runs-list.ts'
-import { showDuration } from '../../core/text/numbers.ts'
+import { showBlocksOf, showDuration } from '../../core/text/numbers.ts'
 import { showValue } from '../../core/text/parameters.ts'
 import { element, make, setText } from '../shared/elements.ts'
 import { initialTheme, toggleTheme } from '../shared/theme.ts'
@@ -82,7 +82,7 @@ function row({
   const share = total === 0 ? 1 : completed / total
   const fields = Object.entries(parameters).map(([name, value]) => `${name} ${showValue(value)}`)
   const outside = masked > 0 ? `, ${masked} of them outside the mask` : ''
-  const counts = `${completed} of ${total} blocks${outside}${failed > 0 ? `, ${failed} failed` : ''}`
+  const counts = `${showBlocksOf(completed, total)}${outside}${failed > 0 ? `, ${failed} failed` : ''}`
   const link = make('a', { href: `runs/${encodeURIComponent(run)}/`, title: run }, title)
   return make(
     'li',

@@ -26,7 +26,7 @@ describe('what a command did', () => {
       describeControl({ type: 'scaled', workers, before, ...(most === undefined ? {} : { most }) })
     assert.equal(scaled(4, 4), '4 workers, as before')
     assert.equal(scaled(4, 1, 2), '4 workers instead of 1; its resources are enough for 2 at the same time')
-    assert.equal(scaled(1, 2), '1 worker instead of 2; the others leave when their running block has ended')
+    assert.equal(scaled(1, 2), '1 worker instead of 2; the other leaves when its running block has ended')
     const reset = (tasks: readonly (readonly [string, number, number, number])[]) =>
       describeControl({
         type: 'reset',

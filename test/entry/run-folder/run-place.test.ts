@@ -51,7 +51,7 @@ describe('the folder of a run', () => {
     assert.throws(() => findRunFolder('good', runDir), {
       code: 'INVALID_CONFIG',
       message:
-        /^good: expected one run, but convert-out-\S+, convert-out-\S+ write to such a place; write one of these names\.$/,
+        /^good: expected one run, but 2 have it in the path of an output; write one of these names: convert-out-\S+, convert-out-\S+$/,
     })
     assert.throws(() => findRunFolder('worst', runDir), { code: 'NO_SUCH_FILE' })
   })

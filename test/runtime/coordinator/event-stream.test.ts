@@ -25,6 +25,8 @@ const TYPES = Object.keys({
   store: 1,
   warning: 1,
   'task-abandoned': 1,
+  packing: 1,
+  packed: 1,
   stopping: 1,
   scaled: 1,
   retried: 1,

@@ -9,7 +9,7 @@ import { runsHome } from '../../run-folder/run-place.ts'
 import { type RunState, readRunState, readRuns } from '../../run-folder/run-state.ts'
 import { confirm } from '../confirm.ts'
 import { wrapped } from '../layout.ts'
-import { type CommonOptions, commonOptions } from '../options.ts'
+import { type CommonOptions, commonOptions, RUN_ARGUMENT } from '../options.ts'
 import { printJson, say } from '../output.ts'
 
 interface CleanFlags extends CommonOptions {
@@ -29,7 +29,7 @@ const OLD = '30d'
 export function cleanCommand(): Command {
   const command = new Command('clean')
     .description('Removes what is kept of old runs: record, history and logs. Their outputs stay.')
-    .argument('[run...]', 'runs to remove: folder, name, start of the name, or last (default: those of the flags)')
+    .argument('[run...]', `runs to remove, for each: ${RUN_ARGUMENT} (default: those of the flags)`)
     .option('--older-than <time>', `runs that were not active for this long: 12h, 30d, 8w (default: ${OLD})`, age)
     .option('--done', 'only runs of which every block is done; without --older-than, of any age')
     .option('--dry-run', 'list them and remove nothing')

@@ -9,7 +9,7 @@ import { findRunFolder } from '../../run-folder/run-context.ts'
 import { runHolderOf } from '../../run-folder/run-folder.ts'
 import { runsHome } from '../../run-folder/run-place.ts'
 import { wholeNumber } from '../option-values.ts'
-import { type CommonOptions, commonOptions } from '../options.ts'
+import { type CommonOptions, commonOptions, RUN_ARGUMENT } from '../options.ts'
 import { printJson } from '../output.ts'
 import { LogTail } from './log-tail.ts'
 
@@ -27,7 +27,7 @@ const FEW_LINES = 10
 export function logsCommand(): Command {
   const command = new Command('logs')
     .description('Prints what the workers of a run printed: one of them, or the last lines of each.')
-    .argument('<run>', "the run's folder, its name as listed by bellis runs, a part of that name, or last")
+    .argument('<run>', RUN_ARGUMENT)
     .argument('[worker]', 'a worker such as w3, the job of one such as 4711_2, or the name of a log (default: all)')
     .option('--follow', 'go on until the run has ended, also with the logs of new workers')
     .option('--lines <n>', 'print only the last lines of each log (default: all of one, 10 of several)', wholeNumber(0))

@@ -6,7 +6,7 @@ import { findRunFolder } from '../../run-folder/run-context.ts'
 import { runHolderOf } from '../../run-folder/run-folder.ts'
 import { runsHome } from '../../run-folder/run-place.ts'
 import { confirm as askToConfirm } from '../confirm.ts'
-import { type CommonOptions, commonOptions } from '../options.ts'
+import { type CommonOptions, commonOptions, RUN_ARGUMENT } from '../options.ts'
 import { printJson, say } from '../output.ts'
 import { printSteered } from './steer.ts'
 
@@ -26,7 +26,7 @@ export function resetCommand(): Command {
     .description(
       'Forgets completed blocks of a run, so that its command does them again, or the run itself if it is running. Its outputs are not changed.',
     )
-    .argument('<run>', "the run's folder, its name as listed by bellis runs, a part of that name, or last")
+    .argument('<run>', RUN_ARGUMENT)
     .option('--failed', 'forget failed attempts only; completed blocks stay completed')
     .option(
       '--roi <offset:shape>',

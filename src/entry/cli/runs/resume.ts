@@ -15,13 +15,14 @@ import { assertOwnRun, findRunFolder } from '../../run-folder/run-context.ts'
 import { readLiveState } from '../../run-folder/run-files.ts'
 import { readRunDocument } from '../../run-folder/run-folder.ts'
 import { runsHome } from '../../run-folder/run-place.ts'
+import { RUN_ARGUMENT } from '../options.ts'
 
 /** `bellis resume` @param main runs a command line of Bellis in this process */
 export function resumeCommand(main: (args: readonly string[]) => Promise<void>): Command {
   return new Command('resume')
     .description('Continues a run: runs its command again, in the folder where it was started.')
     .usage('<run> [-- flags...]')
-    .argument('<run>', "the run's folder, its name as listed by bellis runs, a part of that name, or last")
+    .argument('<run>', RUN_ARGUMENT)
     .argument('[flags...]', 'after --, flags to add to the command, such as --workers 8')
     .option('--run-dir <folder>', 'folder that contains the runs (default: .bellis)')
     .option('--trust-owner', 'resume a run of another user, whose command then runs with your rights')

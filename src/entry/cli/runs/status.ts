@@ -4,7 +4,7 @@ import { ConfigError, messageOf } from '../../../core/errors.ts'
 import type { Roi } from '../../../core/geometry/roi.ts'
 import { given } from '../../../core/given.ts'
 import { createBlockGrid } from '../../../core/grid/block-grid.ts'
-import { showCount, showDuration } from '../../../core/text/numbers.ts'
+import { showBlocksOf, showCount, showDuration } from '../../../core/text/numbers.ts'
 import { printableLine } from '../../../core/text/printable.ts'
 import { showTime } from '../../local-time.ts'
 import { ownCommand } from '../../own-command.ts'
@@ -19,7 +19,7 @@ import { type RecordedTaskState, type RunState, readRunState } from '../../run-f
 import { withCommand, wrapped } from '../layout.ts'
 import { openPage, printedAddress, untilEnded, warnOfExposure, whatPagesAllow } from '../open-page.ts'
 import { portNumber } from '../option-values.ts'
-import { type CommonOptions, commonOptions } from '../options.ts'
+import { type CommonOptions, commonOptions, RUN_ARGUMENT } from '../options.ts'
 import { paint, printJson, say, warn } from '../output.ts'
 import { describeFailures, errorsOf, regionOf, type ShownFailures } from '../tasks/report/failure-report.ts'
 import { describeFacts, factsOf } from './run-facts.ts'
@@ -47,7 +47,7 @@ const MAX_SHOWN_FAILURES = 100
 export function statusCommand(): Command {
   const command = new Command('status')
     .description('Shows the progress of a run: its block counts, its rate, and its failed blocks with their errors.')
-    .argument('<run>', "the run's folder, its name as listed by bellis runs, a part of that name, or last")
+    .argument('<run>', RUN_ARGUMENT)
     .option('--watch', 'follow the run until it has ended')
     .option('--dashboard', 'serve a web page that shows the run and follows it, until Ctrl-C')
     .option(
@@ -146,7 +146,7 @@ function describeTask(
   { holder, live }: RunState,
 ): string {
   const share = total === 0 ? 100 : Math.floor((completed / total) * 1000) / 10
-  const parts = [`${completed} of ${total} blocks (${share} %)`]
+  const parts = [`${showBlocksOf(completed, total)} (${share} %)`]
   if (masked !== undefined) parts.push(`${masked} of them outside the mask`)
   if (failed > 0) parts.push(paint('red', `${failed} failed`))
   const now = live?.tasks.find((task) => task.id === id)

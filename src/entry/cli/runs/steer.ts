@@ -6,7 +6,7 @@ import type { ControlEvent } from '../../../core/events.ts'
 import { sendCommand } from '../../run-folder/control/send-command.ts'
 import { findRunFolder } from '../../run-folder/run-context.ts'
 import { runsHome } from '../../run-folder/run-place.ts'
-import { type CommonOptions, commonOptions } from '../options.ts'
+import { type CommonOptions, commonOptions, RUN_ARGUMENT } from '../options.ts'
 import { printJson, say } from '../output.ts'
 
 export interface SteerFlags extends CommonOptions {
@@ -18,7 +18,7 @@ export const steeringCommand = (name: string, description: string): Command =>
   commonOptions(
     new Command(name)
       .description(description)
-      .argument('<run>', "the run's folder, its name as listed by bellis runs, a part of that name, or last")
+      .argument('<run>', RUN_ARGUMENT)
       .option('--run-dir <folder>', 'folder that contains the runs (default: .bellis)'),
   )
 

@@ -6,7 +6,7 @@ import { assertOwnRun, contextReader, findRunFolder } from '../../run-folder/run
 import { runsHome } from '../../run-folder/run-place.ts'
 import { RECONNECT_MS, runNetworkWorker } from '../../workers/network-worker.ts'
 import { type UserCodeWatch, watchUserCode } from '../../workers/user-code.ts'
-import { type CommonOptions, dataOptions } from '../options.ts'
+import { type CommonOptions, dataOptions, RUN_ARGUMENT } from '../options.ts'
 import { paint, printJson } from '../output.ts'
 
 interface WorkerFlags extends CommonOptions {
@@ -18,7 +18,7 @@ interface WorkerFlags extends CommonOptions {
 export function workerCommand(): Command {
   const command = new Command('worker')
     .description('Joins a run as one worker, from any machine that can reach its coordinator.')
-    .argument('[run]', "the run's folder or name, part of its name, or last (default: the run in BELLIS_CONTEXT)")
+    .argument('[run]', `${RUN_ARGUMENT} (default: the run in BELLIS_CONTEXT)`)
     .option('--run-dir <folder>', 'folder that contains the runs (default: .bellis)')
     .option('--trust-owner', 'join a run of another user, whose code then runs with your rights')
   return dataOptions(command)

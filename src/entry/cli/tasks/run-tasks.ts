@@ -138,6 +138,7 @@ async function runInTerminal(
   using stopping = stopOnSignals(
     {
       first: () => display.note('Stopping: running blocks may finish; Ctrl-C again stops at once.'),
+      asked: () => display.note('Asked to stop: running blocks may finish; Ctrl-C stops at once.'),
       second: () => {
         display.note(describeStop(counts))
         printContinuation()
@@ -148,7 +149,7 @@ async function runInTerminal(
   )
   events.listen((event) => {
     if (event.type !== 'stopping') return
-    if (event.now) display.note('Stopping at once.')
+    if (event.now) display.note('Asked to stop at once.')
     else stopping.begin()
   })
   await using sender = notifierOf(pipeline, options, flags, events)
@@ -190,6 +191,8 @@ function notifierOf(pipeline: PlannedPipeline, options: RunOptions, flags: RunFl
 /** What is called at the first Ctrl-C or SIGTERM, and at the second. */
 interface OnSignals {
   first(): void
+  /** The run stops for another reason. */
+  asked(): void
   /** @returns what the process waits for before it exits, unless there is a third signal; undefined for nothing */
   second(): Promise<void> | undefined
 }
@@ -205,15 +208,15 @@ interface StopOnSignals extends Disposable {
 function stopOnSignals(on: OnSignals, watch: UserCodeWatch | undefined): StopOnSignals {
   const stopping = new AbortController()
   watch?.signal.addEventListener('abort', () => stopping.abort())
-  const begin = () => {
+  const begin = (say: () => void) => {
     if (stopping.signal.aborted) return
     stopping.abort()
-    on.first()
+    say()
   }
   const exit = () => (watch ?? process).exit(130)
   let isLast = false
   const onSignal = () => {
-    if (!stopping.signal.aborted) return begin()
+    if (!stopping.signal.aborted) return begin(on.first)
     if (isLast) return exit()
     isLast = true
     const last = on.second()
@@ -223,7 +226,7 @@ function stopOnSignals(on: OnSignals, watch: UserCodeWatch | undefined): StopOnS
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
   return {
     signal: stopping.signal,
-    begin,
+    begin: () => begin(on.asked),
     [Symbol.dispose]: () => void process.off('SIGINT', onSignal).off('SIGTERM', onSignal),
   }
 }

@@ -6,6 +6,7 @@ import { sendCommand } from '../../run-folder/control/send-command.ts'
 import { RunFollower } from '../../run-folder/history/run-follower.ts'
 import { findRunFolder } from '../../run-folder/run-context.ts'
 import { runsHome } from '../../run-folder/run-place.ts'
+import { RUN_ARGUMENT } from '../options.ts'
 import { FullScreen } from './screen.ts'
 import { keysIn, NO_PROMPT, type Prompt, pressKey } from './top-keys.ts'
 import { topLines } from './top-lines.ts'
@@ -25,7 +26,7 @@ export function topCommand(): Command {
     .description(
       'Shows a run on the whole terminal while it is running: its tasks, workers and failures, with keys to steer it.',
     )
-    .argument('<run>', "the run's folder, its name as listed by bellis runs, a part of that name, or last")
+    .argument('<run>', RUN_ARGUMENT)
     .option('--run-dir <folder>', 'folder that contains the runs (default: .bellis)')
     .option(
       '--db <url>',

@@ -11,6 +11,7 @@ import { ownCommand } from '../../own-command.ts'
 import { continuationOf } from '../continuation.ts'
 import { readJson } from '../run-files.ts'
 import { readRunDocument, runHolderOf } from '../run-folder.ts'
+import { readRunState } from '../run-state.ts'
 import { answerFile, type ControlAnswer, controlFolder, requestFile } from './control-folder.ts'
 
 const FIRST_LOOK_MS = 10
@@ -44,13 +45,13 @@ export async function sendCommand(
   await untilReceiving(runFolder, folder, command)
   const id = randomUUID()
   const request = requestFile(folder, id)
-  writeRequest(runFolder, request, command)
+  await writeRequest(runFolder, request, command)
   const answer = await awaitAnswer(answerFile(folder, id), {
     takeMs,
     isRunning: () => runHolderOf(runFolder) !== undefined,
     withdraw: () => withdraw(request),
   })
-  if (answer === 'ended') throw notRunning(runFolder, command, 'ended before it answered')
+  if (answer === 'ended') throw await notRunning(runFolder, command, 'ended before it answered')
   if (answer === 'withdrawn') {
     throw new InfrastructureError(
       'CONNECTION_LOST',
@@ -83,22 +84,22 @@ function eventOf(answer: ControlAnswer, runFolder: string): ControlEvent {
 
 async function untilReceiving(runFolder: string, folder: string, command: ControlCommand): Promise<void> {
   for (let waited = 0; ; waited += MAX_LOOK_MS) {
-    if (runHolderOf(runFolder) === undefined) throw notRunning(runFolder, command)
+    if (runHolderOf(runFolder) === undefined) throw await notRunning(runFolder, command)
     if (lstatSync(folder, { throwIfNoEntry: false })?.isDirectory()) return
     if (waited >= START_MS)
-      throw notRunning(runFolder, command, 'does not receive commands, since it is just starting or ending')
+      throw await notRunning(runFolder, command, 'does not receive commands, since it is just starting or ending')
     await wait(MAX_LOOK_MS)
   }
 }
 
-function writeRequest(runFolder: string, request: string, command: ControlCommand): void {
+async function writeRequest(runFolder: string, request: string, command: ControlCommand): Promise<void> {
   const temporary = `${request}.${process.pid}`
   try {
     writeFileSync(temporary, JSON.stringify(command), { mode: 0o600, flag: 'wx' })
     renameSync(temporary, request)
   } catch (error) {
     const errno = errnoOf(error)
-    if (errno === 'ENOENT') throw notRunning(runFolder, command)
+    if (errno === 'ENOENT') throw await notRunning(runFolder, command)
     if (errno !== 'EACCES' && errno !== 'EPERM') throw error
     const holder = runHolderOf(runFolder)
     throw new ConfigError(
@@ -152,13 +153,15 @@ async function awaitAnswer(
   }
 }
 
-function notRunning(runFolder: string, command: ControlCommand, what = 'is not running'): ConfigError {
+async function notRunning(runFolder: string, command: ControlCommand, what = 'is not running'): Promise<ConfigError> {
   const document = readRunDocument(runFolder)
   const again =
     document?.command === undefined
       ? 'its command, once more'
       : continuationOf(document.command, document.directory, document.variables)
-  return new ConfigError('NOT_RUNNING', `${basename(runFolder)} ${what}; ${remedyOf(command, again)}.`)
+  const state = await readRunState(runFolder, { limit: 0 }).catch(() => undefined)
+  const remedy = state?.condition === 'done' ? remedyOfDone(command, again) : remedyOf(command, again)
+  return new ConfigError('NOT_RUNNING', `${basename(runFolder)} ${what}; ${remedy}.`)
 }
 
 function remedyOf(command: ControlCommand, again: string): string {
@@ -171,6 +174,21 @@ function remedyOf(command: ControlCommand, again: string): string {
       return `the same command tries its failed blocks again: ${again}`
     case 'reset':
       return `${ownCommand('reset', '--help')} says how its blocks are forgotten; to continue it: ${again}`
+    default:
+      return command satisfies never
+  }
+}
+
+/** Nothing is left to continue. */
+function remedyOfDone(command: ControlCommand, again: string): string {
+  switch (command.type) {
+    case 'scale':
+      return 'all of its blocks are done, so it needs no workers'
+    case 'retry':
+      return 'all of its blocks are done, so there is none to try again'
+    case 'stop':
+    case 'reset':
+      return remedyOf(command, again)
     default:
       return command satisfies never
   }

@@ -101,6 +101,8 @@ class HistoryWriter implements Disposable {
       case 'run-started':
       case 'progress':
       case 'jobs':
+      case 'packing':
+      case 'packed':
         return
       case 'run-finished':
         this.#text({ type: 'run-finished', ok: event.ok, at: this.#now() })

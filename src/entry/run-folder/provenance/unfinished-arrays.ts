@@ -1,5 +1,5 @@
 import { provenanceIn } from '../../../core/progress/array-provenance.ts'
-import { showWhole } from '../../../core/text/numbers.ts'
+import { showBlocksOf } from '../../../core/text/numbers.ts'
 import type { PlannedPipeline } from '../../../runtime/tasks/planned-task.ts'
 import type { VolumeDescription } from '../../../runtime/volumes/volume-array.ts'
 import { arrayStore } from '../../arrays.ts'
@@ -43,7 +43,7 @@ export async function describeUnfinished(array: UnfinishedArray, use?: 'mask'): 
       : `blocks that it has not written read as ${array.fillValue}, the fill value`
   const who = `${use === 'mask' ? 'The mask ' : ''}${path} is not complete: the run ${made.run}, which writes it,`
   if (state === undefined || task === undefined) return `${who} has not finished; ${means}.`
-  const done = `${showWhole(task.completed)} of ${showWhole(task.total)} blocks`
+  const done = showBlocksOf(task.completed, task.total)
   const { isGoing, words } = CONDITIONS[state.condition]
   const next = isGoing
     ? `To see when it is done: ${ownCommand('status', state.folder)}`

@@ -74,7 +74,7 @@ export function describeFailures(
     line(`${paint('red', verb, screen)} ${printableLine(first ?? '')}`),
     ...others.map((other) => `    ${printableLine(other)}`),
   ]
-  const groups = groupFailures(failures)
+  const groups = groupFailures([...failures].sort((a, b) => indexOf(a) - indexOf(b)))
   const shown = groups
     .slice(0, MAX_SHOWN_GROUPS)
     .flatMap(({ failures: group, isSame }) => [
@@ -109,6 +109,9 @@ function describeGroup([first, ...others]: readonly [ShownFailure, ...ShownFailu
   const [reason, ...rest] = reasonFirst(what)
   return [`${block} after ${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}${more}: ${reason}${where}`, ...rest]
 }
+
+/** The number of a block in its task. */
+const indexOf = ({ block }: ShownFailure): number => Number(block.slice(block.lastIndexOf('/') + 1))
 
 const describeRegion = ({ region: { nm, voxels } }: ShownFailure): string =>
   `${nm} nm${voxels === undefined ? '' : `, voxels ${voxels}`}`

@@ -6,7 +6,7 @@ import { messageOf } from '../../../../core/errors.ts'
 import type { TaskCounts } from '../../../../core/events.ts'
 import { StallWatch } from '../../../../core/progress/stall.ts'
 import { reasonOf } from '../../../../core/text/error-reason.ts'
-import { showDuration } from '../../../../core/text/numbers.ts'
+import { showBlocksOf, showDuration } from '../../../../core/text/numbers.ts'
 import type { EventStream } from '../../../../runtime/coordinator/event-stream.ts'
 import type { RunResult } from '../../../../runtime/coordinator/run-result.ts'
 import { commandOfProcess, continuationOf, variablesOfProcess } from '../../../run-folder/continuation.ts'
@@ -136,5 +136,8 @@ function describeStall(seconds: number, tasks: readonly TaskCounts[], busyWorker
 
 function counted(tasks: readonly TaskCounts[]): string {
   const sum = (of: (task: TaskCounts) => number) => tasks.reduce((total, task) => total + of(task), 0)
-  return `${sum(({ completed }) => completed)} of ${sum(({ total }) => total)} blocks`
+  return showBlocksOf(
+    sum(({ completed }) => completed),
+    sum(({ total }) => total),
+  )
 }

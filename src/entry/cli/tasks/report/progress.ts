@@ -3,12 +3,12 @@ import type { JobsReport, RunEvent, TaskCounts } from '../../../../core/events.t
 import { explainMissing } from '../../../../core/system-errors.ts'
 import { kindOfMessage } from '../../../../core/text/error-groups.ts'
 import { reasonOf } from '../../../../core/text/error-reason.ts'
-import { showCount, showDuration, showWhole } from '../../../../core/text/numbers.ts'
+import { showBytes, showCount, showDuration, showWhole } from '../../../../core/text/numbers.ts'
 import { printableLine } from '../../../../core/text/printable.ts'
 import { describeBadHost } from '../../../../core/workers/host-health.ts'
 import { describeStall } from '../../../../core/workers/stall.ts'
 import { messageAndPlace } from '../../../../runtime/tasks/error-place.ts'
-import { wrapped } from '../../layout.ts'
+import { wrapped, wrappedWarning } from '../../layout.ts'
 import { paint } from '../../output.ts'
 import { control, guardStream } from '../../terminal.ts'
 import { barLine, chosenOf, DETAILS, type TaskDetails } from './bar-line.ts'
@@ -76,7 +76,7 @@ export class ProgressDisplay {
         }
         break
       case 'host-failing':
-        this.#print(`warning: ${printableLine(describeBadHost(event))}`)
+        this.#warn(describeBadHost(event))
         break
       case 'block-retried':
         this.#noteOften(
@@ -88,7 +88,7 @@ export class ProgressDisplay {
         this.#noteJobs(event)
         break
       case 'warning':
-        this.#print(`warning: ${printableLine(event.message)}`)
+        this.#warn(event.message)
         break
       case 'store':
         this.note(event.message)
@@ -97,6 +97,12 @@ export class ProgressDisplay {
       case 'retried':
       case 'reset':
         this.note(describeControl(event))
+        break
+      case 'packing':
+        this.note(`packing ${event.path} …`)
+        break
+      case 'packed':
+        this.note(`packed ${event.path}: ${showBytes(event.bytes)} in ${showDuration(event.seconds)}`)
         break
       case 'run-finished':
         this.end()
@@ -148,7 +154,10 @@ export class ProgressDisplay {
     this.#print(wrapped(printableLine(text), 2, this.#stream))
   }
 
-  /** @param text as it is: a warning may contain a command to be copied */
+  #warn(text: string): void {
+    this.#print(wrappedWarning(`warning: ${printableLine(text)}`, this.#stream))
+  }
+
   #print(text: string): void {
     this.#erase()
     this.#stream.write(`${paint('yellow', text, this.#stream)}\n`)

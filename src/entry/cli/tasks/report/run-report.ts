@@ -1,5 +1,5 @@
 import type { TaskCounts } from '../../../../core/events.ts'
-import { showBytes, showCount, showDuration, showWhole } from '../../../../core/text/numbers.ts'
+import { showBlocksOf, showBytes, showCount, showDuration, showWhole } from '../../../../core/text/numbers.ts'
 import { printableLine } from '../../../../core/text/printable.ts'
 import type { RunResult, TaskResult, WorkersResult } from '../../../../runtime/coordinator/run-result.ts'
 import type { PlannedTask } from '../../../../runtime/tasks/planned-task.ts'
@@ -57,7 +57,7 @@ export const printContinuation = (): void =>
 
 /** How far a run was when it was stopped without waiting for its blocks. @param counts none if it had not started */
 export function describeStop(counts: readonly TaskCounts[]): string {
-  const done = counts.map(({ id, completed, total }) => `${id} ${showWhole(completed)} of ${showWhole(total)} blocks`)
+  const done = counts.map(({ id, completed, total }) => `${id} ${showBlocksOf(completed, total)}`)
   return `Stopped at once${done.length > 0 ? `; done: ${done.join(', ')}` : ''}.`
 }
 
@@ -131,7 +131,7 @@ function describeTask(task: TaskResult, isStopped: boolean): string {
       ? (['yellow', '■'] as const)
       : (['red', '✘'] as const)
   const parts = [
-    `${isStopped && !isDone ? 'stopped after ' : ''}${showWhole(task.completed)} of ${showWhole(task.total)} blocks`,
+    `${isStopped && !isDone ? 'stopped after ' : ''}${showBlocksOf(task.completed, task.total)}`,
     ...(task.skipped > (task.masked ?? 0)
       ? [`${showWhole(task.skipped - (task.masked ?? 0))} of them already done`]
       : []),
