@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { provenanceIn } from '../../src/core/progress/array-provenance.ts'
 import { createArray } from '../../src/entry/index.ts'
@@ -47,7 +47,20 @@ for (const { name, path } of [
   describe(`a run that writes ${name}`, () => {
     it('writes it once, with voxels, placement, attributes and provenance; the same command has nothing to do', async () => {
       const { cwd, ok, left } = place()
-      await ok(...convert)
+      const first = await bellis([...convert, '--events', 'events.jsonl'], { cwd })
+      assert.equal(first.code, 0, first.stderr)
+      assert.match(first.stderr, new RegExp(`^packing \\S*${file} …\npacked \\S*${file}: [\\d.]+ MB in `, 'm'))
+      const events = readFileSync(join(cwd, 'events.jsonl'), 'utf8').trim().split('\n')
+      const ends = events.slice(-3).map((line) => JSON.parse(line))
+      assert.deepEqual(
+        ends.map(({ type, path, bytes }) => [type, path === undefined ? undefined : basename(path), bytes]),
+        [
+          ['packing', file, undefined],
+          ['packed', file, statSync(join(cwd, file)).size],
+          ['run-finished', undefined, undefined],
+        ],
+      )
+      rmSync(join(cwd, 'events.jsonl'))
       assert.deepEqual(left(), [file])
       assert.equal(await hashVoxels(join(cwd, path)), await hashVoxels(input))
       const { stdout } = await bellis(['info', path, '--json'], { cwd })

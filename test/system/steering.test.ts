@@ -193,7 +193,7 @@ describe('bellis retry', () => {
     })
   }
 
-  it('refuses a task that does not exist, and a run that is not running with the command that does the same', async () => {
+  it('refuses a task that does not exist, and a run that is done', async () => {
     using at = prepare()
     const { code } = await bellis(run(3, '--workers', '1'), {
       cwd: at.path,
@@ -206,12 +206,17 @@ describe('bellis retry', () => {
       },
     })
     assert.equal(code, 0)
-    const { code: ended, stderr } = await at.call('retry', 'last')
-    assert.equal(ended, 2)
-    assert.match(
-      stderr,
-      /^bellis: gated-\w{8} is not running; the same command tries its failed blocks again: bellis run gated\.ts --blocks 3 --workers 1\.\n$/,
-    )
+    for (const [command, text] of [
+      [['retry', 'last'], 'so there is none to try again'],
+      [['scale', 'last', '--workers', '2'], 'so it needs no workers'],
+    ] as const) {
+      const { code: ended, stderr } = await at.call(...command)
+      assert.equal(ended, 2)
+      assert.match(
+        stderr,
+        new RegExp(`^bellis: gated-\\w{8} is not running; all of its blocks are done, ${text}\\.\\n$`),
+      )
+    }
   })
 })
 
@@ -269,6 +274,12 @@ describe('bellis stop', () => {
     assert.match(first.stderr, /Asked to stop: running blocks may finish; Ctrl-C stops at once/)
     assert.match(first.stderr, /To continue: bellis run gated\.ts --blocks 6 --workers 2\n/)
     assert.equal(at.ran().length, 2)
+    const { code, stderr } = await at.call('retry', 'last')
+    assert.equal(code, 2)
+    assert.match(
+      stderr,
+      /^bellis: gated-\w{8} is not running; the same command tries its failed blocks again: bellis run gated\.ts --blocks 6 --workers 2\.\n$/,
+    )
     const rest = await at.call(...run(6, '--workers', '2', '--json'))
     assert.equal(rest.code, 0, rest.stderr)
     assert.equal(at.ran().length, 6)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { showCount, showDuration, showWhole } from '../../../src/core/text/numbers.ts'
+import { showBlocksOf, showCount, showDuration, showWhole } from '../../../src/core/text/numbers.ts'
 
 describe('numbers for people', () => {
   it('have three digits and a unit', () => {
@@ -11,6 +11,13 @@ describe('numbers for people', () => {
 
   it('give counts exactly, with commas once they are long', () => {
     assert.deepEqual([0, 9999, 10_000, 1_234_567].map(showWhole), ['0', '9999', '10,000', '1,234,567'])
+  })
+
+  it('count blocks, one or several', () => {
+    assert.deepEqual(
+      [showBlocksOf(0, 1), showBlocksOf(1, 2), showBlocksOf(3, 12_000)],
+      ['0 of 1 block', '1 of 2 blocks', '3 of 12,000 blocks'],
+    )
   })
 
   it('give durations in the two largest units', () => {

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { labelled, withCommand, wrapped, wrappedCommand } from '../../../src/entry/cli/layout.ts'
+import { labelled, withCommand, wrapped, wrappedCommand, wrappedWarning } from '../../../src/entry/cli/layout.ts'
 import { columnsOf, control } from '../../../src/entry/cli/terminal.ts'
+import { ownCommand } from '../../../src/entry/own-command.ts'
 
 const terminal = (columns: number) => ({ isTTY: true, columns })
 const file = { isTTY: false }
@@ -23,6 +24,20 @@ describe('a line that is wrapped', () => {
     assert.equal(wrapped(text, 14, file), text)
     assert.equal(wrapped(text, 14, terminal(200)), text)
     assert.equal(wrapped(text, 14, terminal(20)), text)
+  })
+})
+
+describe('a warning that is wrapped', () => {
+  it('has its first command whole, on a line of its own', () => {
+    const command = `${ownCommand('reset', 'smooth-1a2b3c4d', '--task', 'smooth')}, then this command.`
+    const text = `warning: The code has changed. smooth: 3 of its 4 completed blocks were done by older code: ${command}`
+    assert.equal(wrappedWarning(text, file), text)
+    assert.deepEqual(wrappedWarning(text, terminal(60)).split('\n'), [
+      'warning: The code has changed. smooth: 3 of its 4 completed',
+      '  blocks were done by older code:',
+      `    ${command}`,
+    ])
+    assertFits(wrappedWarning('warning: this one is long and has no command in it at all', terminal(30)), 30)
   })
 })
 

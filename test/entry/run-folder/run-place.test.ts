@@ -54,6 +54,15 @@ describe('the folder of a run', () => {
         /^good: expected one run, but 2 have it in the path of an output; write one of these names: convert-out-\S+, convert-out-\S+$/,
     })
     assert.throws(() => findRunFolder('worst', runDir), { code: 'NO_SUCH_FILE' })
+    assert.throws(() => findRunFolder('', runDir), {
+      code: 'INVALID_CONFIG',
+      message: /^A run: expected its name or folder, got ""; .* runs lists the runs\.$/,
+    })
+    for (const run of ['.', '..', '../'])
+      assert.throws(() => findRunFolder(run, runDir), {
+        code: 'NO_SUCH_FILE',
+        message: /^\.\.?\/?: expected a run, got a folder that is none; /,
+      })
   })
 
   it('is that of its name if it is damaged, not another one whose name or output contains it', async () => {

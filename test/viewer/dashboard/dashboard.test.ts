@@ -433,6 +433,13 @@ describe('the page of a run, in a browser', () => {
         await workers.evaluate((input: HTMLInputElement) => input.validationMessage),
         'A number of at least 1, or a range such as 10..200',
       )
+      // A range that the run refuses is not kept.
+      await page.route('**/control/workers', (route) => route.fulfill({ status: 409, json: { error: 'Not now.' } }))
+      await workers.fill('5..6')
+      await control.getByRole('button', { name: 'Set' }).click()
+      await control.getByText('Not now.').waitFor()
+      await page.waitForFunction(() => (document.getElementById('control-workers') as HTMLInputElement).value === '2')
+      await page.unroute('**/control/workers')
       await workers.fill('3..4')
       await workers.press('Enter')
       await page.getByRole('row', { name: 'w3' }).waitFor()
