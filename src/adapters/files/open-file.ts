@@ -50,15 +50,22 @@ export function openBelow(folder: string, ...names: readonly string[]): number {
   throw new ConfigError('UNSUPPORTED', `${join(folder, ...names)} is, or lies behind, a link; expected a file.`)
 }
 
+/** Where an open file lies, or lay, without links; undefined where the system does not say it: elsewhere than on Linux. */
+export function placeOf(file: number): string | undefined {
+  try {
+    return fs.readlinkSync(`/proc/self/fd/${file}`).replace(/ \(deleted\)$/, '')
+  } catch {
+    return undefined
+  }
+}
+
 /** Whether an open file is, or was, what a path without links leads to. */
 export function isAt(file: number, path: string): boolean {
-  try {
-    return fs.readlinkSync(`/proc/self/fd/${file}`).replace(/ \(deleted\)$/, '') === path
-  } catch {
-    // Elsewhere than on Linux, folders have to stay the same for this moment.
-    const found = fs.lstatSync(path, { throwIfNoEntry: false })
-    return found === undefined || (found.ino === fs.fstatSync(file).ino && fs.realpathSync(path) === path)
-  }
+  const place = placeOf(file)
+  if (place !== undefined) return place === path
+  // Folders have to stay the same for this moment.
+  const found = fs.lstatSync(path, { throwIfNoEntry: false })
+  return found === undefined || (found.ino === fs.fstatSync(file).ino && fs.realpathSync(path) === path)
 }
 
 // A link could lead to a file of this user's to which nothing should be added. Windows has neither links without rights nor the flag.

@@ -22,6 +22,13 @@ async function container(t: TestContext, chunkShape = shape) {
   return { folder, root, chunk: join(root, 'raw', 'c', '0', '0', '0') }
 }
 
+/** All files of a folder with their bytes. */
+async function contentOf(folder: string): Promise<object[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+  const files = entries.filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name))
+  return Promise.all(files.sort().map(async (path) => ({ path, bytes: await readFile(path, 'hex') })))
+}
+
 async function read(root: string, inner: string, options = {}): Promise<Uint8Array> {
   const into = new Uint8Array(256)
   await (await format.open(root, inner, options)).readVoxels(box, into)
@@ -36,6 +43,28 @@ describe('a container from somebody else', () => {
       await symlink(join(folder, 'secret'), join(root, 'raw', part))
       await assert.rejects(read(root, 'raw'), { code: 'IO_ERROR', message: /link leads out.*--allow-external/ })
       assert.deepEqual(await read(root, 'raw', { allowExternal: true }), data)
+    })
+  }
+
+  for (const part of ['c/0/0', 'c/0', 'c']) {
+    it(`V7: is neither read nor written through a link that is put in place of ${part} after others of its chunks were`, async (t) => {
+      const { folder, root } = await container(t, [2, 8, 8])
+      const array = await format.open(root, 'raw', { mode: 'r+' })
+      const into = new Uint8Array(256)
+      // Now its folders are known.
+      for (let time = 0; time < 3; time++) {
+        await array.readVoxels(box, into)
+        await array.writeVoxels(box, data)
+      }
+      const other = join(folder, 'other')
+      await rename(join(root, 'raw', part), other)
+      await symlink(other, join(root, 'raw', part))
+      const before = await contentOf(other)
+      const refused = (verb: string) => ({ code: 'IO_ERROR', message: new RegExp(`^Can't ${verb} .*link leads out`) })
+      await assert.rejects(array.readVoxels(box, into), refused('read'))
+      await assert.rejects(array.writeVoxels(box, new Uint8Array(256).fill(7)), refused('write'))
+      await assert.rejects(async () => array.removeChunks?.(box), refused('remove'))
+      assert.deepEqual(await contentOf(other), before)
     })
   }
 

@@ -40,7 +40,7 @@ export function fileStore(root: string, { fsync = false, insideOf, guard = () =>
   const pace = new FilePace()
   const inside = insideOf === undefined ? undefined : new InsideContainer(root, insideOf, pace)
   const reading = { inside, pace }
-  const writing = { fsync, guard, pace: new FilePace() }
+  const writing = { fsync, guard, pace: new FilePace(), inside }
   const memory = new LentMemory()
   return {
     writable: true,

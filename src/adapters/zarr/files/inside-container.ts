@@ -2,6 +2,7 @@ import fs from 'node:fs'
 import { dirname, join, sep } from 'node:path'
 import { promisify } from 'node:util'
 import { InfrastructureError } from '../../../core/errors.ts'
+import { placeOf } from '../../files/open-file.ts'
 import type { FilePace } from './file-pace.ts'
 
 const realpath = promisify(fs.realpath.native)
@@ -58,6 +59,8 @@ export class InsideContainer {
    * @throws InfrastructureError `IO_ERROR` if that leads out
    */
   async assertPlace(path: string, action: 'write' | 'remove'): Promise<void> {
+    // What is removed is looked for each time: no file is opened whose place would tell.
+    if (action === 'remove') this.#known.delete(dirname(path))
     if (this.knowsFolderOf(path)) return
     let folder = dirname(path)
     while (folder !== this.#container && (await this.#realPath(folder)) === undefined) folder = dirname(folder)
@@ -69,6 +72,21 @@ export class InsideContainer {
     const real = await realpath(path)
     if (!(await this.#contains(real))) throw outside('read', path)
     return real
+  }
+
+  /**
+   * Whether an open file is known to lie inside: since its folder was looked at, a link may have been put in place of it, or of one above.
+   * Elsewhere than on Linux, that is not known.
+   */
+  holds(file: number): boolean {
+    const place = placeOf(file)
+    return place === undefined || this.#roots.some((root) => isBelow(place, root))
+  }
+
+  /** @param path of an open file, for messages @throws InfrastructureError `IO_ERROR` if it lies elsewhere */
+  async assertHolds(file: number, path: string, action: 'read' | 'write'): Promise<void> {
+    const place = placeOf(file)
+    if (place !== undefined && !(await this.#contains(place))) throw outside(action, path)
   }
 
   /** @returns undefined if there is nothing, or it can't be looked at */
@@ -85,14 +103,16 @@ export class InsideContainer {
   }
 
   async #contains(real: string): Promise<boolean> {
-    const isBelow = (root: string) => real === root || real.startsWith(root.endsWith(sep) ? root : root + sep)
-    if (this.#roots.some(isBelow)) return true
+    if (this.#roots.some((root) => isBelow(real, root))) return true
     // Some may have been made meanwhile.
     const roots = await Promise.all(this.#written.map((path) => this.#realPath(path)))
     this.#roots = roots.filter((root) => root !== undefined)
-    return this.#roots.some(isBelow)
+    return this.#roots.some((root) => isBelow(real, root))
   }
 }
+
+const isBelow = (path: string, root: string): boolean =>
+  path === root || path.startsWith(root.endsWith(sep) ? root : root + sep)
 
 const outside = (action: 'read' | 'write' | 'remove', path: string): InfrastructureError =>
   new InfrastructureError(

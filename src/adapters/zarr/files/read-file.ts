@@ -50,7 +50,7 @@ export async function readFile(
     await letLoopTurn()
     if (inside !== undefined && !inside.knowsFolderOf(path)) await inside.assertFolder(dirname(path), path)
     const start = performance.now()
-    const found = readHere(path, inside === undefined ? READ : NO_LINK, wanted)
+    const found = readHere(path, inside, wanted)
     if (found !== 'link') {
       pace.note(performance.now() - start, typeof found === 'object' ? found.bytes.length : 0)
       return found
@@ -70,16 +70,22 @@ export async function readFile(
   }
 }
 
-function readHere(path: string, flags: number, wanted: WantedFile): ReadFile | 'same' | 'link' | undefined {
+/** @returns `link` for a file that is, or may lie behind, a link */
+function readHere(
+  path: string,
+  inside: InsideContainer | undefined,
+  wanted: WantedFile,
+): ReadFile | 'same' | 'link' | undefined {
   let file: number
   try {
-    file = fs.openSync(path, flags)
+    file = fs.openSync(path, inside === undefined ? READ : NO_LINK)
   } catch (error) {
-    if (flags === NO_LINK && isLink(error)) return 'link'
+    if (inside !== undefined && isLink(error)) return 'link'
     if (isMissingFile(error)) return undefined
     throw ioError('read', path, error)
   }
   try {
+    if (inside?.holds(file) === false) return 'link'
     const found = checkFile(fs.fstatSync(file, { bigint: true }), path, wanted)
     if (found === 'same') return 'same'
     const bytes = wanted.memory(found.size)
@@ -135,6 +141,17 @@ async function openIfThere(path: string, inside: InsideContainer | undefined): P
 }
 
 async function openInside(path: string, inside: InsideContainer): Promise<number> {
+  const file = await openLinked(path, inside)
+  try {
+    await inside.assertHolds(file, path, 'read')
+    return file
+  } catch (error) {
+    await close(file)
+    throw error
+  }
+}
+
+async function openLinked(path: string, inside: InsideContainer): Promise<number> {
   try {
     return await open(path, NO_LINK)
   } catch (error) {

@@ -8,6 +8,7 @@ import { TEMPORARY_PREFIX } from '../store.ts'
 import { close, open, rename, sync, writeFully, writeFullySync } from './file-calls.ts'
 import { ioError } from './file-errors.ts'
 import { type FilePace, letLoopTurn } from './file-pace.ts'
+import type { InsideContainer } from './inside-container.ts'
 
 let writes = 0
 // Processes on several machines share a folder, and their ids may be equal.
@@ -26,6 +27,8 @@ export interface FileWriting {
   /** Called before a folder is made, and before a file gets its name; if it throws, the old file stays. */
   readonly guard: () => void
   readonly pace: FilePace
+  /** If given, files elsewhere, where a link leads that was put in place of a folder, are not written. */
+  readonly inside?: InsideContainer | undefined
 }
 
 /**
@@ -50,6 +53,7 @@ export async function replaceFile(path: string, parts: readonly Uint8Array[], wr
     }
     const file = await openNew(folder, temporary, writing)
     try {
+      await writing.inside?.assertHolds(file, path, 'write')
       let position = 0
       for (const piece of pieces) position = await writeFully(file, piece, position)
       if (fsync) await sync(file)
@@ -65,7 +69,7 @@ export async function replaceFile(path: string, parts: readonly Uint8Array[], wr
   }
 }
 
-/** @returns false if there is no such folder yet */
+/** @returns false if there is no such folder yet, or it may lie elsewhere */
 function replaceHere(path: string, temporary: string, pieces: readonly Uint8Array[], writing: FileWriting): boolean {
   const start = performance.now()
   let file: number
@@ -75,10 +79,16 @@ function replaceHere(path: string, temporary: string, pieces: readonly Uint8Arra
     if (errnoOf(error) === 'ENOENT') return false
     throw error
   }
+  let isInside = true
   try {
-    for (const piece of pieces) writeFullySync(file, piece)
+    isInside = writing.inside?.holds(file) ?? true
+    if (isInside) for (const piece of pieces) writeFullySync(file, piece)
   } finally {
     fs.closeSync(file)
+  }
+  if (!isInside) {
+    fs.rmSync(temporary, { force: true })
+    return false
   }
   writing.guard()
   fs.renameSync(temporary, path)
