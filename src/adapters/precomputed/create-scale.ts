@@ -2,6 +2,7 @@ import { ConfigError, InfrastructureError } from '../../core/errors.ts'
 import { placeAxes } from '../../core/geometry/placement.ts'
 import { toNanometers } from '../../core/geometry/world-unit.ts'
 import type { CreateArrayOptions } from '../../ports/chunked-array.ts'
+import { gridShape } from '../zarr/chunks/chunk-grid.ts'
 import { addressWritten, alreadyExists } from '../zarr/container-errors.ts'
 import { type Json, type JsonObject, stringifyJson } from '../zarr/metadata/exact-json.ts'
 import { parseJsonObject } from '../zarr/metadata/metadata.ts'
@@ -10,6 +11,7 @@ import { asJsonObject } from '../zarr/metadata/placement-attributes.ts'
 import { showNames } from '../zarr/missing-array.ts'
 import type { Store } from '../zarr/store.ts'
 import { fitsTables } from './encode-segmentation.ts'
+import { newSharding } from './shard-boxes.ts'
 import { PRECOMPUTED_DTYPES, parseInfo, scaleKeys, type VolumeInfo } from './volume-info.ts'
 
 /** The default of `convert`, which means none here: what is stored is what a browser gets. */
@@ -44,7 +46,7 @@ export async function planScale(store: Store, key: string, options: CreateArrayO
   const { scale, channels } = newScale(path, key, options)
   const info = await readInfo(store)
   if (info === undefined) {
-    await assertEmpty(store)
+    await assertEmpty(store, scale.key)
     const volume = {
       '@type': 'neuroglancer_multiscale_volume',
       type: ['uint32', 'uint64'].includes(options.dtype) && channels === 1 ? 'segmentation' : 'image',
@@ -96,7 +98,6 @@ function newScale(path: string, key: string, options: CreateArrayOptions) {
   if (!PRECOMPUTED_DTYPES.includes(dtype)) {
     throw refuse(`precomputed volumes have no ${dtype}; use one of ${PRECOMPUTED_DTYPES.join(', ')}`)
   }
-  if (shardShape !== undefined) throw refuse('shards of precomputed volumes are only read; omit the shard shape')
   if (Number(fillValue) !== 0) throw refuse(`missing chunks of precomputed volumes are 0, not ${fillValue}; use 0`)
   if (zarrFormat === 2) throw refuse('it is a precomputed volume, not Zarr; omit the version of Zarr')
   if (![DEFAULT_CODEC, 'raw', SEGMENTATION].includes(codec)) {
@@ -130,24 +131,40 @@ function newScale(path: string, key: string, options: CreateArrayOptions) {
   if (codec === SEGMENTATION && !fitsTables(chunkSize, BLOCK_SIZE, dtype === 'uint64' ? 2 : 1)) {
     throw refuse(`chunks of ${chunkSize.reverse().join(', ')} are too large for ${SEGMENTATION}; use 128, 128, 128`)
   }
+  const size = shape.slice(-3)
+  const sharding =
+    shardShape === undefined
+      ? {}
+      : {
+          sharding: newSharding(
+            path,
+            gridShape(size, chunk.shape.slice(-3)),
+            chunk.shape.slice(-3),
+            shardShape.slice(-3),
+          ),
+        }
   const own = Object.fromEntries(Object.entries(attributes).filter(([name]) => name in (options.attributes ?? {})))
   const scale = {
     key: key === '' ? resolution.join('_') : key,
-    size: shape.slice(-3).reverse(),
+    size: size.reverse(),
     resolution,
     voxel_offset: starts.reverse(),
     chunk_sizes: [chunkSize],
     ...(codec === SEGMENTATION
       ? { encoding: SEGMENTATION, compressed_segmentation_block_size: [...BLOCK_SIZE] }
       : { encoding: 'raw' }),
+    ...sharding,
     ...(Object.keys(own).length === 0 ? {} : { attributes: own }),
   }
   return { scale, channels }
 }
 
-async function assertEmpty(store: Store): Promise<void> {
+/** A folder of the scale without files, as a killed creation leaves it, is no content. */
+async function assertEmpty(store: Store, key: string): Promise<void> {
+  const [folder = key] = key.split('/')
   const entries = (await store.list('')) ?? []
-  if (entries.length === 0) return
+  const isLeft = entries.every(({ name }) => name === folder) && ((await store.list(key)) ?? []).length === 0
+  if (entries.length === 0 || isLeft) return
   throw new ConfigError(
     'UNKNOWN_FORMAT',
     `${store.where('')} exists and is not a precomputed volume (it contains ${entries[0]?.name}); choose another name.`,

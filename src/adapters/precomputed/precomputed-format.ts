@@ -24,7 +24,10 @@ import { joinKey, type Store } from '../zarr/store.ts'
 import { precomputedChunks } from './chunk-encodings.ts'
 import { COMPRESSED_SUFFIX, withCompressedFiles } from './compressed-files.ts'
 import { createScale, planScale, readInfo, setScaleAttributes } from './create-scale.ts'
+import { shardBox } from './shard-boxes.ts'
+import { ShardedChunks } from './sharded-chunks.ts'
 import { ShardedReading } from './sharded-reading.ts'
+import { mortonCode, placeOfChunk, type Sharding } from './sharding.ts'
 import { parseScale, type Scale, scaleKeys, type VolumeInfo } from './volume-info.ts'
 
 /**
@@ -52,10 +55,12 @@ export function precomputedFormat(options: ContainerOptions = {}): ArrayFormat {
     const store = stores.open(container, inner)
     if (!isReused(create) || !store.writable) return undefined
     const info = await readInfo(store)
-    const { key } = await planScale(store, inner, { ...create, ifExists: 'replace' })
+    const { key, json } = await planScale(store, inner, { ...create, ifExists: 'replace' })
     if (info === undefined || !scaleKeys(info).includes(key)) return undefined
     const array = await open(container, inner, { mode: 'r+', ...given({ fsync: create.fsync }) }, key)
-    checkReusable(array, create)
+    // A shard that is longer than the array is as good as one that ends with it.
+    const isSame = create.shardShape !== undefined && isShardedLike(array, info, key, json)
+    checkReusable(array, isSame ? { ...create, ...given({ shardShape: array.shardShape }) } : create)
     if (hasToGrow(array, create)) {
       throw new ConfigError(
         'UNSUPPORTED',
@@ -90,7 +95,7 @@ export function precomputedFormat(options: ContainerOptions = {}): ArrayFormat {
       const store = stores.open(container, inner)
       const { key, json } = await planScale(store, inner, create)
       const info = { dtype: create.dtype, channels: json.num_channels as number, json }
-      return describeScale(store, info, parseScale(info, key, store.where('info')))
+      return describeScale(store, info, parseScale(info, key, store.where('info')), true)
     },
     async list(container, inner, { limit = 1000 } = {}) {
       const store = stores.open(container, inner)
@@ -119,14 +124,26 @@ async function findScale(store: Store, inner: string): Promise<{ readonly info: 
   return { info, scale: parseScale(info, key, store.where('info')) }
 }
 
-function assertWritable(store: Store, path: string, { encoding, sharding }: Scale): void {
+function assertWritable(store: Store, path: string, scale: Scale): void {
   if (!store.writable) throw addressOpenedForWriting(path)
-  if (encoding !== 'png' && encoding !== 'jpeg' && sharding === undefined) return
-  throw onlyRead(path, sharding === undefined ? encoding : 'shards', 'volume')
+  const { encoding, sharding } = scale
+  if (encoding === 'png' || encoding === 'jpeg') throw onlyRead(path, encoding, 'volume')
+  if (sharding !== undefined && chunksOfShard(scale) === undefined) {
+    throw onlyRead(path, 'shards that are no boxes of chunks', 'volume')
+  }
 }
 
-function describeScale(store: Store, info: VolumeInfo, scale: Scale): ArrayDescription {
+const gridOf = ({ size, chunkSize }: Scale): number[] => gridShape(size, chunkSize)
+
+/** Chunks of a shard along z, y, x; undefined if there are no shards, or they are no boxes. */
+const chunksOfShard = (scale: Scale): number[] | undefined =>
+  scale.sharding === undefined ? undefined : shardBox(scale.sharding, gridOf(scale))
+
+/** @param isWritten whether its shards matter, which are what may be written at a time */
+function describeScale(store: Store, info: VolumeInfo, scale: Scale, isWritten: boolean): ArrayDescription {
   const isMany = info.channels > 1
+  const perShard = isWritten ? chunksOfShard(scale) : undefined
+  const channelShape = isMany ? [info.channels] : []
   const axes = ['z', 'y', 'x'].map((name, axis): ArrayAxis => {
     const size = scale.resolution[axis] as number
     const translation = multiplyExactly(scale.offset[axis] as number, size)
@@ -135,9 +152,14 @@ function describeScale(store: Store, info: VolumeInfo, scale: Scale): ArrayDescr
   return {
     path: store.where(scale.key),
     format: 'precomputed',
-    shape: [...(isMany ? [info.channels] : []), ...scale.size],
+    shape: [...channelShape, ...scale.size],
     dtype: info.dtype,
-    chunkShape: [...(isMany ? [info.channels] : []), ...scale.chunkSize],
+    chunkShape: [...channelShape, ...scale.chunkSize],
+    ...(perShard === undefined
+      ? {}
+      : {
+          shardShape: [...channelShape, ...scale.chunkSize.map((length, axis) => length * (perShard[axis] as number))],
+        }),
     order: 'C',
     codecs: scale.encoding === 'raw' ? [] : [scale.encoding],
     fillValue: isBigDType(info.dtype) ? 0n : 0,
@@ -153,24 +175,51 @@ function scaleArray(
   writable: boolean,
   writesEmpty: boolean,
 ): ChunkedArray {
-  const description = describeScale(store, info, scale)
+  const description = describeScale(store, info, scale, writable)
   const codec = precomputedChunks(info, scale)
   const fill = new Uint8Array(BYTES_PER_ELEMENT[info.dtype])
-  const names = chunkNames(scale)
   const { sharding } = scale
+  const storedShape = description.shardShape ?? description.chunkShape
+  const perShard = storedShape.map((length, axis) => length / (description.chunkShape[axis] as number))
+  const names = sharding === undefined ? chunkNames(scale) : shardNames(scale, sharding, perShard)
   const layout = {
-    storedShape: description.chunkShape,
-    ...{ fill, names },
+    ...{ storedShape, fill, names },
     metadataKey: 'info',
     isListed: sharding === undefined,
-    access: (chunks: Store) =>
-      sharding === undefined
-        ? plainChunks(chunks, names.keyOf, codec, fill, writesEmpty)
-        : new ShardedReading(chunks, scale.key, codec, sharding, gridShape(scale.size, scale.chunkSize), fill),
+    access(chunks: Store) {
+      if (sharding === undefined) return plainChunks(chunks, names.keyOf, codec, fill, writesEmpty)
+      const grid = gridOf(scale)
+      const reading = new ShardedReading(chunks, scale.key, codec, sharding, grid, fill)
+      if (description.shardShape === undefined) return reading
+      const shards = { sharding, shape: description.shape, perShard, grid, keyOf: names.keyOf }
+      return new ShardedChunks(chunks, reading, codec, shards, fill, writesEmpty)
+    },
     setAttributes: (attributes: Readonly<Record<string, unknown>>) =>
       setScaleAttributes(store, scale.key, attributes as JsonObject),
   }
   return new ChunkFileArray(withCompressedFiles(store), layout, description, writable)
+}
+
+/** Whether a scale that is there has the shards that a new one would have. */
+function isShardedLike(array: ArrayDescription, info: VolumeInfo, key: string, json: JsonObject): boolean {
+  const wanted = chunksOfShard(parseScale({ ...info, json }, key, array.path))
+  const shard = array.shardShape?.slice(-3)
+  const chunk = array.chunkShape.slice(-3)
+  return shard?.every((length, axis) => length === (wanted?.[axis] ?? 0) * (chunk[axis] as number)) === true
+}
+
+/** Names such as `0a.shard`. */
+function shardNames({ key, ...scale }: Scale, sharding: Sharding, perShard: readonly number[]): ChunkNames {
+  const grid = gridShape(scale.size, scale.chunkSize)
+  return {
+    folder: key,
+    depth: 1,
+    matches: ([name = '']) => /^[0-9a-f]+\.shard$/.test(name),
+    keyOf(index) {
+      const first = index.map((position, axis) => position * (perShard[axis] as number)).slice(-3)
+      return joinKey(key, placeOfChunk(mortonCode(first, grid), sharding).shard)
+    },
+  }
 }
 
 /** Names such as `64-128_0-64_0-20`: the places of a chunk in the world of voxels, x first. */

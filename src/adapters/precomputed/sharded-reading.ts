@@ -29,7 +29,7 @@ interface KeptIndex {
 
 const gzip = gzipCodec(6)
 
-/** Chunks in shards, for reading. */
+/** Chunks in shards, of any kind, for reading. */
 export class ShardedReading implements ChunkAccess {
   readonly byteLength: number
   readonly #store: Store

@@ -10,8 +10,12 @@ import { temporaryFolder } from '../../support/zarr.ts'
 const format = precomputedFormat()
 let made = 0
 
+/** Two chunks along y and x, where there are as many. */
+const shardOf = (shape: readonly number[], chunkShape: readonly number[]): number[] =>
+  chunkShape.map((length, axis) => (axis > 0 && length < (shape[axis] as number) ? 2 * length : length))
+
 /** @param isCompressed whether labels are written with compressed segmentation; other element types are always raw */
-const kind = (isCompressed: boolean): ArrayKind => ({
+const kind = (isCompressed: boolean, isSharded = false): ArrayKind => ({
   dtypes: isCompressed ? ['uint32', 'uint64'] : PRECOMPUTED_DTYPES,
   isWritable: true,
   fills: (dtype) => fc.constant(isBigDType(dtype) ? 0n : 0),
@@ -24,6 +28,7 @@ const kind = (isCompressed: boolean): ArrayKind => ({
       dtype,
       chunkShape,
       codec: isCompressed && ['uint32', 'uint64'].includes(dtype) ? 'compressed_segmentation' : 'raw',
+      ...(isSharded ? { shardShape: shardOf(shape, chunkShape) } : {}),
       ...(axes === undefined ? {} : { axes }),
     })
     const origin = shape.map(() => 0)
@@ -34,4 +39,6 @@ const kind = (isCompressed: boolean): ArrayKind => ({
 })
 
 describeChunkedArray('a precomputed volume', kind(false))
+describeChunkedArray('a precomputed volume in shards', kind(false, true))
+describeChunkedArray('a precomputed volume with compressed segmentation in shards', kind(true, true))
 describeChunkedArray('a precomputed volume with compressed segmentation', kind(true))

@@ -67,10 +67,13 @@ describe('precomputed volumes of tensorstore', () => {
   })
 })
 
-const KINDS = [
+/** Voxels of a shard, along z, y and x; undefined: chunks are files of their own. */
+const SHARDS = [undefined, [4, 4, 16], [8, 8, 16], [8, 16, 16]] as const
+const ENCODED = [
   ...PRECOMPUTED_DTYPES.map((dtype) => [dtype, 'raw'] as const),
   ...(['uint32', 'uint64'] as const).map((dtype) => [dtype, 'compressed_segmentation'] as const),
 ]
+const KINDS = ENCODED.flatMap(([dtype, codec]) => SHARDS.map((shard) => [dtype, codec, shard] as const))
 
 describe('precomputed volumes of Bellis', () => {
   it('are read exactly by tensorstore, with their voxel size and offset', async (t) => {
@@ -78,7 +81,7 @@ describe('precomputed volumes of Bellis', () => {
     if (python === undefined) return
     const folder = await temporaryFolder(t)
     const entries: Entry[] = []
-    for (const [dtype, codec] of KINDS) {
+    for (const [dtype, codec, shard] of KINDS) {
       for (const channels of [1, 3]) {
         const shape = [...(channels > 1 ? [channels] : []), 7, 10, 13]
         const [voxelSize, offset] = [
@@ -91,8 +94,10 @@ describe('precomputed volumes of Bellis', () => {
         }))
         const axes = [...(channels > 1 ? [{ name: 'c', type: 'channel' as const }] : []), ...space]
         const chunkShape = [...(channels > 1 ? [1] : []), 4, 4, 8]
-        const container = `${dtype}-${codec}-${channels}.precomputed`
-        await using array = await format.create(join(folder, container), '', { shape, dtype, codec, chunkShape, axes })
+        const container = `${dtype}-${codec}-${channels}-${shard?.join('x') ?? 'files'}.precomputed`
+        const sharded = shard === undefined ? {} : { shardShape: [...(channels > 1 ? [channels] : []), ...shard] }
+        const wanted = { shape, dtype, codec, chunkShape, axes, ...sharded }
+        await using array = await format.create(join(folder, container), '', wanted)
         const model = new Model(shape, dtype, dtype.endsWith('int64') ? 0n : 0)
         const box = { offset: shape.map(() => 1), shape: shape.map((length) => length - 1) }
         const voxels = noise(dtype, countOf(box.shape), entries.length)

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict'
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { gzipSync } from 'node:zlib'
+import fc from 'fast-check'
 import { precomputedFormat } from '../../../src/adapters/precomputed/precomputed-format.ts'
+import { newSharding, shardBox } from '../../../src/adapters/precomputed/shard-boxes.ts'
 import { parseMinishard } from '../../../src/adapters/precomputed/sharded-reading.ts'
-import { mortonCode } from '../../../src/adapters/precomputed/sharding.ts'
+import { mortonCode, parseSharding, placeOfChunk } from '../../../src/adapters/precomputed/sharding.ts'
 import { createArray, openArray } from '../../../src/entry/arrays.ts'
 import { runBlockwise } from '../../../src/entry/run.ts'
 import type { ChunkedArray } from '../../../src/ports/chunked-array.ts'
@@ -293,5 +295,85 @@ describe('the shards of a precomputed volume', () => {
     )
     assert.throws(() => parseMinishard(list(1n, 2n), 0), /16 bytes, no multiple of 24/)
     assert.throws(() => parseMinishard(list(1n, 2n ** 62n, 1n), 0), /beyond any file/)
+  })
+})
+
+describe('a new precomputed volume in shards', () => {
+  const axis = fc.integer({ min: 1, max: 20 })
+
+  it('has boxes of chunks as shards, and all chunks of a box in one file', () => {
+    fc.assert(
+      fc.property(fc.tuple(axis, axis, axis), fc.nat(16), fc.tuple(axis, axis, axis), (grid, bits, chunk) => {
+        const all = grid.map((length) => Math.ceil(Math.log2(length))) as [number, number, number]
+        // As many doublings along x, y and z in turn.
+        const doubled = [0, 0, 0]
+        for (let left = Math.min(bits, all[0] + all[1] + all[2]); left > 0; )
+          for (const along of [2, 1, 0])
+            if (left > 0 && (doubled[along] as number) < (all[along] as number)) {
+              doubled[along]!++
+              left--
+            }
+        const box = doubled.map((count) => 2 ** count)
+        const shard = box.map((count, along) => count * (chunk[along] as number))
+        const sharding = parseSharding(newSharding('out', grid, chunk, shard), 'out')
+        const found = shardBox(sharding, grid) as number[]
+        const isWhole = found.map((count, along) => count >= (grid[along] as number))
+        found.forEach((count, along) => {
+          assert.ok(count === box[along] || isWhole[along], `${found} is not ${box} in ${grid}`)
+        })
+        const files = new Map<string, string>()
+        for (let z = 0; z < grid[0]; z++)
+          for (let y = 0; y < grid[1]; y++)
+            for (let x = 0; x < grid[2]; x++) {
+              const { shard: file } = placeOfChunk(mortonCode([z, y, x], grid), sharding)
+              const inBox = [z, y, x].map((at, along) => Math.floor(at / (found[along] as number))).join()
+              assert.equal(files.get(file) ?? inBox, inBox)
+              files.set(file, inBox)
+            }
+        assert.equal(files.size, new Set(files.values()).size)
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  it('refuses a box that is no shard with those that are', () => {
+    assert.throws(() => newSharding('out', [8, 8, 8], [64, 64, 64], [512, 64, 64]), {
+      code: 'UNSUPPORTED',
+      message: /shard shape \(512, 64, 64\) can't be written.*use \(128, 128, 128\) or \(64, 128, 128\)/,
+    })
+    // A shard that ends beyond the array is as long as the array.
+    assert.deepEqual(
+      shardBox(parseSharding(newSharding('out', [1, 3, 3], [64, 64, 64], [1024, 128, 128]), 'out'), [1, 3, 3]),
+      [1, 2, 2],
+    )
+  })
+
+  it('is continued with the shards that it has, and not with others', async (t) => {
+    const folder = await temporaryFolder(t)
+    const wanted = {
+      shape: [4, 16, 16],
+      dtype: 'uint8',
+      chunkShape: [4, 4, 4],
+      codec: 'raw',
+      ifExists: 'reuse',
+    } as const
+    const create = (shardShape?: readonly number[]) =>
+      format.create(join(folder, 'v.precomputed'), '', {
+        ...wanted,
+        ...(shardShape === undefined ? {} : { shardShape }),
+      })
+    const first = await create([8, 8, 8])
+    assert.deepEqual(first.shardShape, [4, 8, 8])
+    await first.writeVoxels({ offset: [0, 8, 0], shape: [4, 8, 8] }, new Uint8Array(256).fill(7))
+    assert.deepEqual(await readdir(join(folder, 'v.precomputed', '1_1_1')), ['2.shard'])
+    const again = await create([8, 8, 8])
+    const voxels = new Uint8Array(4 * 16 * 16)
+    await again.readVoxels({ offset: [0, 0, 0], shape: [4, 16, 16] }, voxels)
+    assert.equal(
+      voxels.reduce((sum, value) => sum + value, 0),
+      7 * 256,
+    )
+    await assert.rejects(create([4, 16, 16]), { code: 'DATASET_EXISTS', message: /shard shape/ })
+    await assert.rejects(create(), { code: 'DATASET_EXISTS', message: /shard shape/ })
   })
 })

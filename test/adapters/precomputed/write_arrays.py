@@ -17,6 +17,15 @@ rng = np.random.default_rng(3)
 RAW = {"encoding": "raw"}
 
 
+def has_boxes(scale):
+    """Whether chunks are files of their own, or shards are boxes of them, so that Bellis writes them."""
+    sharding = scale.get("sharding")
+    if sharding is None or sharding["shard_bits"] == 0:
+        return True
+    bits = sum((-(-length // chunk) - 1).bit_length() for length, chunk in zip(scale["size"], scale["chunk_size"]))
+    return sharding["hash"] == "identity" and sharding["preshift_bits"] + sharding["minishard_bits"] + sharding["shard_bits"] >= bits
+
+
 def make(container, data, scale, rest=..., compress=None):
     """`data` is c, z, y, x; `rest` is what is written along x."""
     channels, *shape = data.shape
@@ -46,7 +55,7 @@ def make(container, data, scale, rest=..., compress=None):
     index.append({
         "container": container, "dtype": data.dtype.name, "shape": data.shape if channels > 1 else shape, "data": f"{container}.bin",
         "voxelSize": [40000, 5000, 4500], "offset": [400000, -15000, 9000],
-        "canBeWritten": scale["encoding"] not in ("png", "jpeg") and "sharding" not in scale,
+        "canBeWritten": scale["encoding"] not in ("png", "jpeg") and has_boxes(scale),
     })
 
 
@@ -76,7 +85,7 @@ for dtype in ("u4", "u8"):
         scale = {"encoding": "compressed_segmentation", "compressed_segmentation_block_size": [3, 4, 2] if kinds < 100 else [8, 8, 8], "chunk_size": [16, 16, 16]}
         make(f"labels-{dtype}-{kinds}", labels(dtype, kinds), scale)
     make(f"labels-{dtype}-channels", labels(dtype, 5, 2), {"encoding": "compressed_segmentation", "compressed_segmentation_block_size": [4, 4, 4]})
-for n, (hash_name, minishard, shard, preshift) in enumerate([("identity", 0, 0, 0), ("identity", 1, 2, 1), ("murmurhash3_x86_128", 2, 3, 0), ("murmurhash3_x86_128", 3, 5, 2)]):
+for n, (hash_name, minishard, shard, preshift) in enumerate([("identity", 0, 0, 0), ("identity", 1, 2, 1), ("identity", 1, 5, 2), ("murmurhash3_x86_128", 2, 0, 1), ("murmurhash3_x86_128", 2, 3, 0), ("murmurhash3_x86_128", 3, 5, 2)]):
     for encoding in ("raw", "gzip"):
         sharding = {
             "@type": "neuroglancer_uint64_sharded_v1", "preshift_bits": preshift, "minishard_bits": minishard, "shard_bits": shard, "hash": hash_name,
