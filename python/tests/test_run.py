@@ -542,6 +542,28 @@ class Runs(InFolder):
         self.assertTrue(bellis.run(self.task(note), workers=1, name="other"))
         self.assertEqual(len(self.noted()), 8)
 
+    def test_continue_with_a_larger_volume_if_they_may_grow(self) -> None:
+        def note(block: bellis.Block) -> None:
+            self.note(block.write_roi.offset[0])
+
+        def run(start: int, length: int, **options) -> bellis.Result:
+            task = bellis.Task("t", note, ((start,), (length,)), ((start,), (2,)), read_write_conflict=False, fit="shrink")
+            return bellis.run(task, workers=1, name="mine", progress="none", **options)
+
+        self.assertTrue(run(4, 5))
+        self.assertEqual(self.noted(), ["4", "6", "8"])
+        for name in self.noted():
+            (self.folder / name).unlink()
+        with self.assertRaisesRegex(bellis.CannotRun, "grow"):
+            run(0, 12)
+        # Two blocks at the start, and those from the one that the old end has cut.
+        grown = run(0, 12, grow=True)
+        self.assertEqual((grown["t"].total, grown["t"].completed, grown["t"].skipped), (6, 6, 2))
+        self.assertEqual(self.noted(), ["0", "10", "2", "8"])
+        self.assertEqual(run(0, 12, grow=True)["t"].skipped, 6)
+        with self.assertRaisesRegex(bellis.CannotRun, "not whole blocks"):
+            run(-1, 13, grow=True)
+
     def test_without_a_name_leave_nothing_behind_if_they_succeed(self) -> None:
         with unittest.mock.patch.object(tempfile, "tempdir", str(self.folder)):
             for method in ("fork", "spawn"):

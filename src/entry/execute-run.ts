@@ -14,6 +14,7 @@ import { inlineLauncher } from '../runtime/launchers/inline-launcher.ts'
 import { nameOfTasks } from '../runtime/tasks/pipeline-name.ts'
 import { planPipeline } from '../runtime/tasks/plan-pipeline.ts'
 import type { PlannedPipeline, PlannedTask } from '../runtime/tasks/planned-task.ts'
+import type { PlanOptions } from '../runtime/tasks/planning-pass.ts'
 import { asTasks } from '../runtime/tasks/task-like.ts'
 import { hasOwnCheck, isTaskNode, type Tasks } from '../runtime/tasks/task-node.ts'
 import { arrayStore } from './arrays.ts'
@@ -23,6 +24,7 @@ import { assertNothingLost, packOutputs } from './packed/pack-outputs.ts'
 import { assertCanServe, startDashboardThread } from './pages/dashboard-thread.ts'
 import { keptCommand, variablesOfProcess } from './run-folder/continuation.ts'
 import { receiveCommands } from './run-folder/control/command-receiver.ts'
+import { readRecordedBlocks } from './run-folder/growth/run-growth.ts'
 import { keepHistory } from './run-folder/history/history-writer.ts'
 import { describePlace, type ProgressPlace } from './run-folder/progress-place.ts'
 import { noteRunStart } from './run-folder/provenance/provenance-file.ts'
@@ -45,24 +47,35 @@ export async function planRun(
   tasks: Tasks,
   options: Pick<
     RunOptions,
-    'overwrite' | 'grow' | 'workers' | 'pool' | 'taskPools' | 'resources' | 'mask' | 'only' | 'progress'
+    'overwrite' | 'grow' | 'workers' | 'pool' | 'taskPools' | 'resources' | 'mask' | 'only' | 'progress' | 'runDir'
   >,
 ): Promise<PlannedPipeline> {
   checkOptions(options)
   const list = (Array.isArray(tasks) ? tasks.flat() : [tasks]) as readonly unknown[]
-  const pipeline = await planPipeline(asTasks(list, 'A task to run'), {
+  const how: PlanOptions = {
     arrays: namingAuthors(arrayStore),
     overwrite: options.overwrite ?? false,
     grow: options.grow ?? false,
     mask: options.mask,
     name: nameOfTasks(tasks),
-  })
+  }
+  const wanted = asTasks(list, 'A task to run')
+  const recorded = options.grow
+    ? await recordedBlocks(await planPipeline(wanted, { ...how, isDraft: true }), options)
+    : undefined
+  const pipeline = await planPipeline(wanted, { ...how, recorded })
   assertStatesFit(pipeline.tasks, machineMemory().total)
   assertFits(pipeline.tasks, resourcesOf(options).budget)
   checkTaskPools(pipeline.tasks, options)
   checkOnly(pipeline, options)
   await assertNothingLost(pipeline)
   return pipeline
+}
+
+/** The blocks of a run before its volume has grown. */
+async function recordedBlocks(draft: PlannedPipeline, options: Pick<RunOptions, 'progress' | 'runDir'>) {
+  const place = progressPlace(draft, options)
+  return place === 'none' ? undefined : await readRecordedBlocks(draft, runFolder(draft, options), place)
 }
 
 /** @throws ConfigError `INVALID_CONFIG`, and as `onlyBlocks` */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { createArray, roi } from 'bellis'
+import { createArray, openArray, roi } from 'bellis'
 import { bellis, dyingAfter, hashVoxels, temporaryFolder } from '../support/command-line.ts'
 import { runsIn } from '../support/recorded-runs.ts'
 
@@ -152,14 +152,14 @@ describe('a run whose volume has grown', () => {
     const wrap = [...smooth('in.zarr/raw', 'wrap.zarr/s'), '--mode', 'wrap']
     const reduce = ['reduce', 'in.zarr/raw', '--parts', 'parts.zarr/r', '--block', '8,16,16', ...inline]
     const precomputed = smooth('in.zarr/raw', 'out.precomputed')
-    const convert = ['convert', 'in.zarr/raw', 'copy.zarr/raw', ...inline]
-    for (const args of [wrap, reduce, precomputed, convert]) await succeed(...args)
+    const packed = ['convert', 'in.zarr/raw', 'copy.zarr.zip/raw', ...inline]
+    for (const args of [wrap, reduce, precomputed, packed]) await succeed(...args)
     await makeInput(join(cwd, 'in.zarr/raw'), [16, 48, 32])
     const refusals: [string[], RegExp][] = [
       [wrap, /can't be carried over to this volume: task "smooth": its blocks depend on more than what they read/],
       [reduce, /task "reduce": its blocks depend on more than what they read|chunk shape/],
       [precomputed, /can't be made larger: the names of a precomputed volume's chunks say where it ends; start again/],
-      [convert, /copy\.zarr\/raw already exists, and its chunk shape is/],
+      [packed, /copy\.zarr\.zip exists, and such files are written once/],
       [[...wrap, '--overwrite', '--yes'], /grow true: expected without overwrite, which does all blocks again/],
       [[...wrap, '--only', 'failed'], /Only failed: expected without grow, which forgets which blocks failed/],
     ]
@@ -170,6 +170,76 @@ describe('a run whose volume has grown', () => {
     }
     const { shape } = JSON.parse((await succeed('info', 'wrap.zarr/s', '--json')).stdout)
     assert.deepEqual(shape, [16, 32, 32])
+  })
+
+  it('keeps the blocks and chunks of its record if none are given, though it would choose others for the larger volume', async () => {
+    using folder = temporaryFolder()
+    const cwd = folder.path
+    const { succeed } = await calls(cwd)
+    const input = join(cwd, 'in.zarr/raw')
+    const commands = (name: string): Record<string, string[]> => ({
+      smooth: ['smooth', 'in.zarr/raw', `${name}.zarr/s`, '--sigma', '1', ...inline],
+      map: ['map', 'in.zarr/raw', `${name}.zarr/m`, '--expr', '255 - x', ...inline],
+      convert: ['convert', 'in.zarr/raw', `${name}.zarr/c`, ...inline],
+      toN5: ['convert', 'in.zarr/raw', `${name}.n5/c`, ...inline],
+    })
+    const outputs = (name: string) => ['s', 'm', 'c'].map((each) => `${name}.zarr/${each}`).concat(`${name}.n5/c`)
+    await makeInput(input, [20, 40, 40])
+    for (const args of Object.values(commands('out'))) await succeed(...args)
+    await makeInput(input, [50, 40, 130])
+    const carried: Record<string, unknown> = {}
+    for (const [name, args] of Object.entries(commands('out'))) {
+      const { stdout } = await succeed(...args, '--grow', '--json')
+      const [task] = JSON.parse(stdout).tasks
+      carried[name] = [task.total, task.skipped]
+    }
+    // The one block of 20 × 40 × 40 (in map, of whole chunks of the input) is followed by others of its size.
+    assert.deepEqual(carried, { smooth: [12, 0], map: [9, 0], convert: [12, 1], toN5: [12, 1] })
+    for (const args of Object.values(commands('scratch'))) await succeed(...args)
+    for (const [at, output] of outputs('out').entries()) {
+      const scratch = outputs('scratch')[at] as string
+      assert.equal(await hashVoxels(join(cwd, output)), await hashVoxels(join(cwd, scratch)), output)
+    }
+    const again = await succeed(...(commands('out').convert as string[]), '--grow')
+    assert.match(again.text, /Nothing left to do/)
+  })
+
+  it('keeps its mask, which may have grown, and all channels', async () => {
+    using folder = temporaryFolder()
+    const cwd = folder.path
+    const { succeed } = await calls(cwd)
+    const make = async (path: string, shape: readonly number[], voxelSize: number[], value: (at: number) => number) => {
+      const options = { shape, voxelSize, dtype: 'uint8', chunkShape: shape.map(() => 8), ifExists: 'grow' } as const
+      await using array = await createArray(join(cwd, path), options)
+      const count = shape.reduce((product, length) => product * length, 1)
+      await array.write(
+        array.roi,
+        Uint8Array.from({ length: count }, (_, at) => value(at)),
+      )
+    }
+    const plane = (x: number) => [2, 8, 16, x]
+    const channels = (x: number) => (at: number) => (at % x) + 3 * Math.floor(at / x)
+    await make('in.zarr/raw', plane(32), [1, 1, 1], channels(32))
+    // Blocks of x from 0 to 8 are left out, and those from 32 to 40.
+    const inside = (length: number) => (at: number) => Number(at % length !== 0 && at % length !== 4)
+    await make('masks.zarr/m', [1, 2, 4], [8, 8, 8], inside(4))
+    const smooth = (output: string) => {
+      const blocks = ['--sigma', '0.5', '--block-write', '8,8,8', '--mask', 'masks.zarr/m']
+      return ['smooth', 'in.zarr/raw', output, ...blocks, ...inline, '--json']
+    }
+    const [first] = JSON.parse((await succeed(...smooth('out.zarr/s'))).stdout).tasks
+    assert.deepEqual([first.total, first.masked], [8, 2])
+    await make('in.zarr/raw', plane(48), [1, 1, 1], channels(48))
+    await make('masks.zarr/m', [1, 2, 6], [8, 8, 8], inside(6))
+    const { stdout } = await succeed(...smooth('out.zarr/s'), '--grow')
+    const [grown] = JSON.parse(stdout).tasks
+    assert.deepEqual([grown.total, grown.masked], [12, 4])
+    await succeed(...smooth('scratch.zarr/s'))
+    await using array = await openArray(join(cwd, 'out.zarr/s'))
+    await using scratch = await openArray(join(cwd, 'scratch.zarr/s'))
+    assert.deepEqual(array.shape, [2, 8, 16, 48])
+    const [is, expected] = [await array.read(array.roi), await scratch.read(scratch.roi)]
+    assert.deepEqual(is.data, expected.data)
   })
 
   it('continues in shards, and consolidated metadata name the new shape', async () => {

@@ -1,6 +1,14 @@
 import { BYTES_PER_ELEMENT } from '../../core/array/dtype.ts'
 import { ConfigError } from '../../core/errors.ts'
-import { combine, countElements, productOf, showCoordinate } from '../../core/geometry/coordinate.ts'
+import {
+  addCoordinates,
+  type Coordinate,
+  combine,
+  countElements,
+  productOf,
+  showCoordinate,
+  subtractCoordinates,
+} from '../../core/geometry/coordinate.ts'
 import type { VoxelPlacement } from '../../core/geometry/placement.ts'
 import { type Roi, snapRoi } from '../../core/geometry/roi.ts'
 import { finerUnit, type WorldUnit } from '../../core/geometry/world-unit.ts'
@@ -56,12 +64,13 @@ async function planInUnit(tasks: readonly TaskLike[], unit: WorldUnit, options: 
 
 async function planTask(task: TaskLike, pass: PlanningPass): Promise<PlannedTask> {
   const { arrays, reads, outputs, warnings } = pass.startTask(task.id)
-  const plan: TaskPlan = isTaskNode(task) ? await callPlan(task, arrays, warnings) : task
+  const own: TaskPlan = isTaskNode(task) ? await callPlan(task, arrays, warnings) : task
+  const plan = withBlock(own, pass.recordedBlock(task.id))
   const grid = createBlockGrid({ ...gridOptions(plan), taskId: task.id })
   const writes = plan.writes ?? []
   const mask = plan.mask ?? (await pass.mask())
   if (grid.leftOutVolume() > 0n) warnings.push(leftOutWarning(grid, writes[0]))
-  for (const array of writes) assertWritable(task.id, grid, array)
+  if (!pass.isDraft) for (const array of writes) assertWritable(task.id, grid, array)
   const bytesWritten = bytesIn(writes, largest(grid.writeRoi, grid.totalWriteRoi, grid.fit))
   const bytesPerBlock = bytesIn(reads, largest(grid.readRoi, grid.totalRoi, grid.fit)) + bytesWritten
   return {
@@ -85,6 +94,23 @@ async function planTask(task: TaskLike, pass: PlanningPass): Promise<PlannedTask
     bytesPerBlock,
     memoryPerBlock: memoryOf(task, plan) ?? Number(bytesPerBlock),
     voxelsPerBlock: meanVoxels(grid, writes[0] ?? reads.find((array) => array.voxelSize.length === grid.shape.length)),
+  }
+}
+
+/**
+ * A task that chooses its blocks by the volume keeps those of its record, with the same context. One that was told which blocks to use
+ * has the same ones, since it has the same configuration.
+ * @param shape that a block of the record writes
+ */
+function withBlock(plan: TaskPlan, shape: Coordinate | undefined): TaskPlan {
+  const { readRoi, writeRoi, growable = true, masked } = plan
+  const isAnother = shape?.length === writeRoi.shape.length && String(shape) !== String(writeRoi.shape)
+  if (shape === undefined || !isAnother || !growable || masked !== undefined) return plan
+  const context = subtractCoordinates(readRoi.shape, writeRoi.shape)
+  return {
+    ...plan,
+    writeRoi: { ...writeRoi, shape },
+    readRoi: { ...readRoi, shape: addCoordinates(context, shape) },
   }
 }
 

@@ -1,6 +1,7 @@
 import { ConfigError } from '../../core/errors.ts'
-import { showCoordinate } from '../../core/geometry/coordinate.ts'
+import { type Coordinate, showCoordinate } from '../../core/geometry/coordinate.ts'
 import { finerUnit, type WorldUnit } from '../../core/geometry/world-unit.ts'
+import { given } from '../../core/given.ts'
 import type { ArrayStore } from '../../ports/array-store.ts'
 import { type CreateVolumeOptions, createOptionsOf } from '../volumes/create-volume.ts'
 import { describeVolume, type VolumeDescription, volumeArray } from '../volumes/volume-array.ts'
@@ -16,8 +17,18 @@ export interface PlanOptions {
   readonly overwrite?: boolean
   /** Make outputs that are smaller than they have to be larger. @default false */
   readonly grow?: boolean
+  /** Blocks are not compared with outputs: they are planned again, with the blocks of the record. @default false */
+  readonly isDraft?: boolean
+  /** The blocks of the record of a run whose volume may have grown. */
+  readonly recorded?: RecordedBlocks | undefined
   /** The path of a mask for every task whose plan has none. */
   readonly mask?: string | undefined
+}
+
+/** The shapes that blocks of a run write, by their tasks. */
+export interface RecordedBlocks {
+  readonly unit: WorldUnit
+  readonly shapes: ReadonlyMap<string, Coordinate>
 }
 
 /** What one task opened, planned to create, and warned about while it was planned. */
@@ -37,6 +48,8 @@ export class PlanningPass implements AsyncDisposable {
   readonly #store: ArrayStore
   readonly #ifExists: 'replace' | 'reuse' | 'grow'
   readonly #mask: string | undefined
+  readonly #recorded: RecordedBlocks | undefined
+  readonly isDraft: boolean
   readonly #created = new Map<string, VolumeDescription>()
   readonly #opened = new Map<string, ReturnType<typeof volumeArray>>()
   /** The finest unit that any array needed. */
@@ -48,6 +61,13 @@ export class PlanningPass implements AsyncDisposable {
     this.#store = options.arrays
     this.#ifExists = options.overwrite ? 'replace' : options.grow ? 'grow' : 'reuse'
     this.#mask = options.mask
+    this.#recorded = options.recorded
+    this.isDraft = options.isDraft ?? false
+  }
+
+  /** The shape that blocks of a task write by its record. */
+  recordedBlock(taskId: string): Coordinate | undefined {
+    return this.#recorded?.unit === this.#unit ? this.#recorded.shapes.get(taskId) : undefined
   }
 
   /** The mask of the run. */
@@ -83,7 +103,8 @@ export class PlanningPass implements AsyncDisposable {
     options: CreateVolumeOptions,
   ): Promise<VolumeDescription> {
     const ifExists = options.ifExists ?? this.#ifExists
-    const wanted = { ...createOptionsOf(path, options), ifExists } as const
+    const chunks = this.#ifExists === 'grow' && options.ifExists === undefined ? await this.#chunksOf(path) : {}
+    const wanted = { ...createOptionsOf(path, options), ...chunks, ifExists } as const
     const key = this.#store.canonicalPath(path)
     if (ifExists === 'replace' && this.#opened.has(key)) {
       throw new ConfigError(
@@ -104,6 +125,14 @@ export class PlanningPass implements AsyncDisposable {
     this.#created.set(key, description)
     outputs.push({ path, options: wanted, ...(options.ifExists === undefined ? {} : { isChosen: true }) })
     return description
+  }
+
+  /** An array that is made larger keeps its chunks, which a task may choose by the volume. */
+  async #chunksOf(path: string): Promise<{ chunkShape?: readonly number[]; shardShape?: readonly number[] }> {
+    await using existing = await this.#store.open(path).catch(() => undefined)
+    if (existing === undefined) return {}
+    const { chunkShape, shardShape } = describeVolume(existing, this.#unit)
+    return { chunkShape, ...given({ shardShape }) }
   }
 
   /** Blocks that are done have no voxels of channels that are new. @throws ConfigError `DATASET_EXISTS` */

@@ -9,6 +9,7 @@ import { countSetBits } from '../../../core/scheduling/bitmap.ts'
 import type { RunReader } from '../../../ports/progress-store.ts'
 import { readCompleted } from '../../../runtime/coordinator/progress-recorder.ts'
 import type { PlannedPipeline, PlannedTask } from '../../../runtime/tasks/planned-task.ts'
+import type { RecordedBlocks } from '../../../runtime/tasks/planning-pass.ts'
 import { openProgressStore, type ProgressPlace, recordName } from '../progress-place.ts'
 import { fullPath } from '../provenance/output-provenance.ts'
 import { readProvenance, type StartProvenance } from '../provenance/provenance-file.ts'
@@ -92,11 +93,35 @@ export async function readGrowth(
   folder: string,
   place: ProgressPlace,
 ): Promise<RunGrowth | undefined> {
+  return await readRecord(folder, place, (reader) => growthOfRun(pipeline, reader, folder))
+}
+
+async function readRecord<Value>(
+  folder: string,
+  place: ProgressPlace,
+  read: (reader: RunReader) => Promise<Value | undefined>,
+): Promise<Value | undefined> {
   await using store = typeof place === 'object' ? undefined : await openProgressStore(place, folder)
   const opened = typeof place === 'object' ? place : store
   if (opened === undefined) return undefined
   await using reader = await opened.read(await recordName(opened, folder))
-  return reader === undefined ? undefined : await growthOfRun(pipeline, reader, folder)
+  return reader === undefined ? undefined : await read(reader)
+}
+
+/** The blocks of the record of a run, as far as it has one with the same tasks. @param place where its progress is kept */
+export async function readRecordedBlocks(
+  pipeline: PlannedPipeline,
+  folder: string,
+  place: ProgressPlace,
+): Promise<RecordedBlocks | undefined> {
+  return await readRecord(folder, place, async ({ identity: { run, tasks } }) => {
+    if (!isSameButForGrids(tasks, identityOf(pipeline, run).tasks)) return undefined
+    const shapes = tasks.flatMap(({ id, grid }) => {
+      const { unit } = JSON.parse(grid) as { readonly unit?: unknown }
+      return unit === pipeline.unit ? [[id, recordedGrid(grid, id).writeRoi.shape] as const] : []
+    })
+    return { unit: pipeline.unit, shapes: new Map(shapes) }
+  })
 }
 
 /** What becomes of the blocks of a task, for people. */
