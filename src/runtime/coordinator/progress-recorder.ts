@@ -5,8 +5,11 @@ import { countSetBits, isBitSet } from '../../core/scheduling/bitmap.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { FailedAttempt, ProgressBatch, RunReader, RunRecord } from '../../ports/progress-store.ts'
 
-/** Writes that block this thread get only a share of its time: after each write, the recorder rests this many times as long. */
-const REST = 19
+/** Writes that block this thread get only a share of its time, 2 %: after each write, the recorder rests this many times as long. */
+const REST = 49
+/** After slow writes this is enough, since more would be lost if the coordinator is killed. */
+const LEAST_REST = 19
+const MOST_REST_MS = 500
 /** Writes are delayed only when more rest than this is owed. */
 const CREDIT_MS = 2000
 
@@ -49,6 +52,8 @@ export async function readFailedBlocks(
   }
   return { blocks: [...places.keys()], lastAttempts }
 }
+
+const restAfter = (ms: number): number => Math.max(LEAST_REST * ms, Math.min(REST * ms, MOST_REST_MS))
 
 export interface RecorderOptions {
   readonly clock: Clock
@@ -233,7 +238,7 @@ export class ProgressRecorder implements AsyncDisposable {
     try {
       const written = this.#record.commit(batch, { signal: this.#giveUp.signal })
       const now = clock.now()
-      this.#restUntil = Math.max(now, this.#restUntil) + REST * (now - startedAt)
+      this.#restUntil = Math.max(now, this.#restUntil) + restAfter(now - startedAt)
       await written
     } catch (error) {
       // The complete batch is written again: a store accepts the same batch twice.

@@ -121,6 +121,34 @@ describe('the recorder of a run', () => {
     assert.equal(commits, 4, 'a flush does not wait for the pause')
   })
 
+  it('leaves the thread 98 % of its time if writes are quick but many', async () => {
+    const { record } = await openRecorder()
+    const clock = new ManualClock()
+    let held = 0
+    let commits = 0
+    const disk: RunRecord = {
+      ...record,
+      async commit(batch) {
+        held += 5
+        commits++
+        await record.commit(batch)
+      },
+    }
+    const time = { now: () => clock.now() + held, date: () => clock.date(), after: clock.after.bind(clock) }
+    const recorder = await ProgressRecorder.load(disk, { clock: time, onError: assert.fail })
+    for (let block = 0; block < 30; block++) {
+      recorder.recordCompleted(0, [block])
+      await settled()
+    }
+    // Each write is followed by a pause of 245 ms; 2000 ms are allowed in advance.
+    assert.equal(commits, 9)
+    await clock.pass(164)
+    assert.equal(commits, 9)
+    await clock.pass(1)
+    assert.equal(commits, 10)
+    await recorder.flush()
+  })
+
   it('loads what was recorded before, as the bitmaps that the scheduler takes', async () => {
     const { record, recorder } = await openRecorder()
     recorder.recordCompleted(0, [0, 199_999])

@@ -8,8 +8,8 @@ import type { WorkerConnections } from './worker-connections.ts'
 
 /** Sessions are saved at most this often; leases that are shorter are not worth saving. */
 const SAVE_SESSIONS_MS = 200
-/** After each time, the saver rests so many times as long: of thousands of workers, it takes 2 % of this thread's time. */
-const REST = 49
+/** After each time, the saver rests so many times as long: of thousands of workers, it takes 1 % of this thread's time. */
+const REST = 99
 /** Added to saved numbers: more than can have been assigned since they were saved. */
 const SAVED_GAP = 1_000_000
 

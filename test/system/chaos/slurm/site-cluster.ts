@@ -49,9 +49,9 @@ export class SiteCluster {
       .map(([id, node]) => ({ id, node }))
   }
 
-  /** The number of jobs that are pending, running or ending; undefined if it does not say. */
+  /** The number of jobs of runs that are pending, running or ending; undefined if it does not say. */
   async jobsLeft(): Promise<number | undefined> {
-    const text = await this.ask('squeue', '--noheader', '--array', '--format=%i')
+    const text = await this.ask('squeue', '--noheader', '--array', '--partition=short', '--format=%i')
     return text?.split('\n').filter((line) => line !== '').length
   }
 
@@ -98,6 +98,8 @@ export class SiteCluster {
   /** Puts everything right, and waits until all nodes can be used. */
   async mend(): Promise<void> {
     await this.openForJobs()
+    // Those that pre-empted others: SLURM holds one whose start has failed.
+    await this.insist('scancel', '--partition=urgent')
     for (const node of this.nodes) {
       this.signal(this.processesOn(node), 'SIGCONT')
       if (this.daemon(node).length === 0) await this.revive(node)
