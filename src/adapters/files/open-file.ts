@@ -125,3 +125,34 @@ function textOf(file: number, path: string): string {
     fs.closeSync(file)
   }
 }
+
+/** Larger than any list of blocks: a device may have no end. */
+const MOST_NAMED_BYTES = 2 ** 28
+const PIECE_BYTES = 2 ** 20
+
+/**
+ * The text of a file that a command names, or of a pipe, as a shell makes it of another command.
+ * @param mostBytes @default 256 MiB
+ * @throws ConfigError `UNSUPPORTED` for one that is too large; the system's error
+ */
+export function readNamedText(path: string, mostBytes = MOST_NAMED_BYTES): string {
+  const file = fs.openSync(path, 'r')
+  try {
+    const pieces: Buffer[] = []
+    for (let bytes = 0; ; ) {
+      const piece = Buffer.allocUnsafe(PIECE_BYTES)
+      const length = fs.readSync(file, piece, 0, PIECE_BYTES, null)
+      if (length === 0) return Buffer.concat(pieces).toString('utf8')
+      pieces.push(piece.subarray(0, length))
+      bytes += length
+      if (bytes > mostBytes) {
+        throw new ConfigError(
+          'UNSUPPORTED',
+          `${path} has more than ${mostBytes} bytes; expected a text: check the path.`,
+        )
+      }
+    }
+  } finally {
+    fs.closeSync(file)
+  }
+}

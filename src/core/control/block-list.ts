@@ -59,7 +59,8 @@ function parseEntry(entry: unknown, at: string): ListedBlocks {
   const [, task, index] = NAMED.exec(text) ?? []
   if (task !== undefined) return { task, index: Number(index), at }
   if (isRegion(text)) return { roi: text, at }
-  throw new ConfigError('INVALID_CONFIG', `${at}: ${JSON.stringify(entry)}: ${EXPECTED}.`)
+  const shown = JSON.stringify(typeof entry === 'string' && entry.length > 80 ? `${entry.slice(0, 80)}…` : entry)
+  throw new ConfigError('INVALID_CONFIG', `${at}: ${shown}: ${EXPECTED}.`)
 }
 
 const namedBy = (entry: unknown): unknown => {

@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
 import { type Command, Option } from 'commander'
+import { readNamedText } from '../../adapters/files/open-file.ts'
 import { ConfigError } from '../../core/errors.ts'
 import { withOverride } from '../../core/geometry/placement-override.ts'
 import { given } from '../../core/given.ts'
@@ -322,8 +322,9 @@ function tlsOf({ tlsCert, tlsKey, plain }: RunFlags): Pick<RunOptions, 'tls'> {
 
 function readPem(path: string): string {
   try {
-    return readFileSync(path, 'utf8')
+    return readNamedText(path)
   } catch (error) {
+    if (error instanceof ConfigError) throw error
     throw new ConfigError('NO_SUCH_FILE', `${path} can't be read: ${(error as Error).message}`, { cause: error })
   }
 }

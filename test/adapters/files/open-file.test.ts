@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
-import { mkdirSync } from 'node:fs'
+import { execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import { readNamedText } from '../../../src/adapters/files/open-file.ts'
 import { openArray } from '../../../src/entry/arrays.ts'
 import { temporaryFolder } from '../../support/zarr.ts'
 
@@ -38,5 +40,31 @@ describe('a path that is no file', () => {
       mkdirSync(join(folder, file))
       await refused(join(folder, name), /is a folder, not/)
     }
+  })
+})
+
+describe('a text that a command names', () => {
+  it('is a file, or what another command writes to a pipe', async (t) => {
+    const folder = await temporaryFolder(t)
+    const file = join(folder, 'list')
+    writeFileSync(file, 'smooth/1\né')
+    assert.equal(readNamedText(file), 'smooth/1\né')
+    const pipe = join(folder, 'pipe')
+    execFileSync('mkfifo', [pipe])
+    const writer = spawn('sh', ['-c', 'cat "$0" > "$1"', file, pipe])
+    assert.equal(readNamedText(pipe), 'smooth/1\né')
+    await once(writer, 'close')
+  })
+
+  it('has an end: a device that has none is refused', async (t) => {
+    const refusal = {
+      code: 'UNSUPPORTED',
+      message: /^\/dev\/zero has more than \d+ bytes; expected a text: check the path\.$/,
+    }
+    assert.throws(() => readNamedText('/dev/zero'), refusal)
+    const folder = await temporaryFolder(t)
+    writeFileSync(join(folder, 'list'), '12345678')
+    assert.equal(readNamedText(join(folder, 'list'), 8), '12345678')
+    assert.throws(() => readNamedText(join(folder, 'list'), 7), { code: 'UNSUPPORTED' })
   })
 })

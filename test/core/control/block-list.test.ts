@@ -39,6 +39,7 @@ describe('a list of blocks', () => {
     ]
     for (const [text, message] of cases)
       assert.throws(() => parseBlockList(text, 'list'), { code: 'INVALID_CONFIG', message })
+    assert.throws(() => parseBlockList('x'.repeat(1000), 'list'), /^ConfigError: list, line 1: "x{80}…": expected/)
     assert.throws(() => parseBlockList('[1', 'list'), /^ConfigError: list is not JSON: /)
   })
 

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { readNamedText } from '../../../adapters/files/open-file.ts'
 import { rowMajorStrides } from '../../../core/array/strides.ts'
 import { isRegion, type ListedBlocks, parseBlockList } from '../../../core/control/block-list.ts'
 import { leftOutBlocks, setBit } from '../../../core/control/chosen-blocks.ts'
@@ -60,7 +60,7 @@ export const isFailed = (only: string): boolean => only.toLowerCase() === 'faile
 function listedBlocks(only: string): readonly ListedBlocks[] {
   if (isRegion(only)) return [{ roi: only, at: 'Only' }]
   try {
-    return parseBlockList(readFileSync(only, 'utf8'), only)
+    return parseBlockList(readNamedText(only), only)
   } catch (error) {
     if (error instanceof ConfigError) throw error
     throw new ConfigError(

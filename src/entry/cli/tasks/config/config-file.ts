@@ -1,13 +1,14 @@
-import { readFileSync } from 'node:fs'
-import { ConfigError, messageOf } from '../../../../core/errors.ts'
+import { readNamedText } from '../../../../adapters/files/open-file.ts'
+import { BlockwiseError, ConfigError, messageOf } from '../../../../core/errors.ts'
 import { systemFailure, systemReason } from '../../../../core/system-errors.ts'
 
 /** Reads a JSON file with one object in it. @throws ConfigError `NO_SUCH_FILE`, `INVALID_CONFIG` */
 export function readConfigFile(path: string): Record<string, unknown> {
   let text: string
   try {
-    text = readFileSync(path, 'utf8')
+    text = readNamedText(path)
   } catch (error) {
+    if (error instanceof BlockwiseError) throw error
     throw new ConfigError(
       'NO_SUCH_FILE',
       `${path} can't be read: ${systemFailure(error)?.reason ?? systemReason(error)}; check the path.`,
