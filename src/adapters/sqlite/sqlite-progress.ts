@@ -89,7 +89,7 @@ class SqliteProgress implements ProgressStore {
     this.#checkOpen()
     if (!existsSync(this.name)) return undefined
     const copy = this.#isShared ? guarded(this.name, () => copyDatabase(this.name)) : undefined
-    const database = copy === undefined ? openForReading(this.name) : openCopy(copy)
+    const database = copy === undefined ? guarded(this.name, () => openForReading(this.name)) : openCopy(copy)
     const read = (open: OpenDatabase) => {
       // Its writer has only just started, and nothing is recorded yet.
       if (isEmpty(database)) {

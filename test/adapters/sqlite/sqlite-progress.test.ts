@@ -7,6 +7,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { sqliteProgress } from '../../../src/adapters/sqlite/sqlite-progress.ts'
+import { BlockwiseError } from '../../../src/core/errors.ts'
 import { isBitSet } from '../../../src/core/scheduling/bitmap.ts'
 import { readCompleted } from '../../../src/runtime/coordinator/progress-recorder.ts'
 import {
@@ -228,6 +229,42 @@ describe('progress in SQLite', () => {
     await assert.rejects(store.open(identity), newer)
     await assert.rejects(store.read(identity.run), newer)
     assert.ok(before.equals(readFileSync(file)))
+  })
+
+  it('is an error, and never an internal one, wherever its file was cut off or changed', async () => {
+    using folder = scratchFolder()
+    const whole = join(folder.path, 'whole.sqlite')
+    {
+      await using store = sqliteProgress(whole)
+      await using record = await store.open(identity)
+      await record.commit({ pages: [page(1, 5)], failedAttempts: [failedAttempt({ block: 2 })] })
+    }
+    const bytes = readFileSync(whole)
+    const kinds = { corrupt: 0, read: 0 }
+    const tryOut = async (content: Uint8Array, name: string) => {
+      const file = join(folder.path, `${name}.sqlite`)
+      writeFileSync(file, content)
+      await using store = sqliteProgress(file)
+      for (const open of [() => store.read(identity.run), () => store.open(identity)]) {
+        try {
+          await using reader = await open()
+          if (reader !== undefined) await readCompleted(reader, 0)
+          kinds.read++
+        } catch (error) {
+          assert.ok(error instanceof BlockwiseError, `${name}: ${(error as Error).stack}`)
+          kinds.corrupt++
+        }
+      }
+    }
+    for (const end of [1, 50, 99, 100, 1024, 4095, 4096, 5000, 8192, 12_000, 20_000, bytes.length - 1]) {
+      await tryOut(bytes.subarray(0, end), `cut-${end}`)
+    }
+    for (let at = 0; at < bytes.length; at += 997) {
+      const changed = Buffer.from(bytes)
+      changed[at] = (changed[at] as number) ^ 0xff
+      await tryOut(changed, `changed-${at}`)
+    }
+    assert.ok(kinds.corrupt > 10, JSON.stringify(kinds))
   })
 
   it("refuses another program's database, and a file that is no database", async () => {
