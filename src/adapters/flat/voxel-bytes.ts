@@ -17,6 +17,9 @@ type OpenNamed = (path: string, namedBy?: string) => Promise<ByteFile>
 /** The most that gzip can compress by. */
 const HIGHEST_RATIO = 1032
 
+/** Decompressed bytes that are written at once: Node's 16 KiB cost as much as decompressing them. */
+const PIECE_BYTES = 2 ** 18
+
 /** Files that are open at once, of arrays that lie in many. */
 const MOST_OPEN = 8
 
@@ -244,7 +247,7 @@ async function unpackInto(
   })
   await pipeline(
     byteStream(file, isWhole ? 0 : start),
-    createUnzip(),
+    createUnzip({ chunkSize: PIECE_BYTES }),
     atMost,
     createWriteStream(target, { mode: 0o600 }),
   )
