@@ -293,4 +293,14 @@ describe('a coordinator', () => {
       [],
     )
   })
+
+  it('keeps the exit code if Ctrl-C is pressed after all has been reported', async () => {
+    using folder = temporaryFolder()
+    const late = `data:text/javascript,${encodeURIComponent(
+      "process.once('beforeExit', () => { process.kill(process.pid, 'SIGINT'); setTimeout(() => {}, 60_000) })",
+    )}`
+    const env = { NODE_OPTIONS: `--import=${late}` }
+    const { code, stderr } = await bellis(['info', 'none.zarr'], { cwd: folder.path, env })
+    assert.equal(code, 2, stderr)
+  })
 })

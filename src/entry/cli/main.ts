@@ -106,5 +106,7 @@ export async function main(args: readonly string[]): Promise<void> {
   } catch (error) {
     process.exitCode = error instanceof CommanderError ? (error.exitCode === 0 ? 0 : 2) : reportError(error, args)
   }
+  // All is reported: a signal ends what is left of the process and changes nothing of that, nor the exit code.
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit())
   await endWithStuckThreads(Number(process.exitCode ?? 0))
 }
