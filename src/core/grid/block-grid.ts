@@ -38,6 +38,8 @@ export interface BlockGrid extends Required<BlockGridOptions> {
   leftOutVolume(): bigint
   /** @throws ConfigError `NO_SUCH_BLOCK` */
   block(index: number): Block
+  /** The same block, whose Rois have no text of their own (see {@link Roi}): several times as fast, for those who take millions. */
+  plainBlock(index: number): Block
   /** A block's position in the order within the task: 0 goes first. @throws ConfigError `NO_SUCH_BLOCK` */
   level(index: number): number
   /** All blocks of earlier levels that conflict with this one, ascending. @throws ConfigError `NO_SUCH_BLOCK` */
@@ -113,6 +115,15 @@ class RegularGrid implements BlockGrid {
   }
 
   block(index: number): Block {
+    const { readRoi, writeRoi } = this.plainBlock(index)
+    return {
+      index,
+      readRoi: makeRoi(readRoi.offset, readRoi.shape),
+      writeRoi: makeRoi(writeRoi.offset, writeRoi.shape),
+    }
+  }
+
+  plainBlock(index: number): Block {
     this.#assertIndex(index)
     const { shape, context, totalWriteRoi } = this
     const { shape: step } = this.writeRoi
@@ -140,8 +151,8 @@ class RegularGrid implements BlockGrid {
     }
     return {
       index,
-      readRoi: makeRoi(readOffset, cutRead ?? readShape),
-      writeRoi: makeRoi(writeOffset, cutWrite ?? step),
+      readRoi: { offset: readOffset, shape: cutRead ?? readShape },
+      writeRoi: { offset: writeOffset, shape: cutWrite ?? step },
     }
   }
 

@@ -13,7 +13,7 @@ import {
 import type { SchedulerTask } from './scheduler-task.ts'
 import type { BlockState } from './task-run.ts'
 
-/** A block to work on. */
+/** A block to work on. Its Rois are plain data; {@link showRoi} writes them as texts. */
 export interface ScheduledBlock extends Block {
   readonly taskId: string
   /** 1 on the first attempt */
@@ -216,7 +216,7 @@ class HeldBlocks {
 }
 
 function describe(task: ScheduledTask, index: number): ScheduledBlock {
-  const { readRoi, writeRoi } = task.grid.block(index)
+  const { readRoi, writeRoi } = task.grid.plainBlock(index)
   return { taskId: task.id, index, attempt: task.failedAttempts(index) + 1, readRoi, writeRoi }
 }
 

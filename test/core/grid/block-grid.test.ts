@@ -10,6 +10,7 @@ import {
   isEmptyRoi,
   type Roi,
   roi,
+  showRoi,
 } from '../../../src/core/geometry/roi.ts'
 import { createBlockGrid } from '../../../src/core/grid/block-grid.ts'
 import { ConflictOrder } from '../../../src/core/grid/conflicts.ts'
@@ -40,6 +41,9 @@ describe('a block grid', () => {
         assert.equal(grid.levelCount, new Set(model.map(({ level }) => level)).size)
         for (const [index, { read, write, level }] of model.entries()) {
           assert.deepEqual(grid.block(index), { index, readRoi: read, writeRoi: write })
+          assert.deepEqual(grid.plainBlock(index), { index, readRoi: read, writeRoi: write })
+          assert.deepEqual(Object.getOwnPropertyNames(grid.plainBlock(index).readRoi), ['offset', 'shape'])
+          assert.equal(`${grid.block(index).readRoi}`, showRoi(read))
           assert.equal(grid.level(index), level)
         }
         assert.deepEqual(
