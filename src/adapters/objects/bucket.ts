@@ -1,6 +1,7 @@
 import { InfrastructureError } from '../../core/errors.ts'
 import type { FoundObject, GetObject, ListedKeys, ObjectBucket, PutObject } from '../../ports/object-bucket.ts'
 import { type ObjectAnswer, wrongPart } from './answer.ts'
+import { ListProgress } from './list-progress.ts'
 import type { ObjectOptions } from './object-request.ts'
 import type { ListPage, ObjectCalls, ObjectService } from './object-service.ts'
 import { ServiceRequests } from './requests.ts'
@@ -175,6 +176,7 @@ export class Bucket implements ObjectBucket {
     const { isDeep = false, limit = Number.POSITIVE_INFINITY } = options
     const objects: string[] = []
     const folders: string[] = []
+    const progress = new ListProgress()
     for (let next: string | undefined = ''; next !== undefined; ) {
       const before: string = next
       const { body }: ObjectAnswer = await this.#requests.send({
@@ -186,8 +188,13 @@ export class Bucket implements ObjectBucket {
         wrong: ({ body: text }) => wrongList(this.#pageIn(text), prefix, before),
       })
       const page = this.#pageIn(body) as ListPage
-      objects.push(...page.objects)
-      folders.push(...page.folders)
+      const endless = progress.add(page)
+      if (endless !== undefined) {
+        const where = this.#requests.protocol.where(prefix)
+        throw new InfrastructureError('IO_ERROR', `Can't list ${where}: ${endless}.`)
+      }
+      for (const key of page.objects) objects.push(ownText(key))
+      for (const key of page.folders) folders.push(ownText(key))
       next = objects.length + folders.length < limit ? page.next : undefined
     }
     return { objects, folders }
@@ -197,6 +204,9 @@ export class Bucket implements ObjectBucket {
     return this.#calls.pageOf(new TextDecoder().decode(body))
   }
 }
+
+/** A key was cut out of an answer, and would keep all of it in memory. */
+const ownText = (key: string): string => Buffer.from(key).toString()
 
 /** Why an answer can't be a page of a list: what it leaves out would count as missing, and what it adds would be removed. */
 function wrongList(page: ListPage | undefined, prefix: string, before: string): string | undefined {

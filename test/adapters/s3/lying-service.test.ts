@@ -86,6 +86,23 @@ describe('a service that lies, or a proxy in its place', () => {
     })
   }
 
+  const page = (before: number, keys: readonly string[], next: string) =>
+    list(
+      `<IsTruncated>true</IsTruncated><NextContinuationToken>${next}</NextContinuationToken>${keys.map((key) => `<Contents><Key>p/${key}</Key></Contents>`).join('')}<!-- ${before} -->`,
+    )
+  for (const [what, content, said] of [
+    ['leads in a circle', (n: number) => page(n, [`${n}`], `${n % 2}`), /leads back to where it was/],
+    ['starts again under another name', (n: number) => page(n, [`${n % 3}`], `${n}`), /has keys twice/],
+    ['goes on for ever without keys', (n: number) => page(n, [], `${n}`), /goes on after 1001 pages with 0 keys/],
+    ['goes on for ever with a key each', (n: number) => page(n, [`${n}`], `${n}`), /goes on after \d+ pages/],
+  ] as const) {
+    it(`W4: ends a list that ${what}`, async (t) => {
+      const { bucket, asked } = await lyingService(t, (_, __, before) => ({ body: content(before) }))
+      await assert.rejects(bucket.list('p/'), { code: 'IO_ERROR', message: said })
+      assert.ok(asked.length < 1200, `${asked.length} requests`)
+    })
+  }
+
   it('W4: is not believed that it has removed objects if its answer does not say so', async (t) => {
     const { bucket } = await lyingService(t, () => ({ body: '<html>Please sign in</html>' }))
     await assert.rejects(bucket.removeAll(['a', 'b']), { code: 'IO_ERROR', message: /does not say what was removed/ })
