@@ -107,7 +107,10 @@ export class AttemptStore {
     )
     if (keys.size === 0) return []
     const texts = new Map<string, string>()
-    for await (const { _id, text } of this.#texts.find({ _id: { $in: [...keys] } })) texts.set(_id, text)
+    for await (const { _id, text } of this.#texts.find({ _id: { $in: [...keys] } })) {
+      // Others may have changed it.
+      if (typeof text === 'string') texts.set(_id, text)
+    }
     return documents.map(({ code, message: itsMessage, stack: itsStack, ...document }) => {
       const message = texts.get(itsMessage) ?? ''
       const stack = itsStack === undefined ? {} : { stack: withMessage(texts.get(itsStack) ?? '', message) }

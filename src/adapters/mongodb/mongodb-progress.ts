@@ -2,7 +2,12 @@ import type { Collection, UpdateOptions } from 'mongodb'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
 import { given } from '../../core/given.ts'
 import { type Lineage, parseLineage } from '../../core/progress/lineage.ts'
-import { checkSameTasks, type RecordedTask, type RunIdentity } from '../../core/progress/run-identity.ts'
+import {
+  checkSameTasks,
+  isRecordedTask,
+  type RecordedTask,
+  type RunIdentity,
+} from '../../core/progress/run-identity.ts'
 import type {
   LockOwner,
   OpenRecordOptions,
@@ -237,14 +242,12 @@ class MongodbProgress implements ProgressStore {
 function assertRecord({ version, id, lineage, holder, tasks }: RunDocument, which: string): void {
   const isCount = (value: unknown) => Number.isSafeInteger(value) && (value as number) >= 0
   const isText = (value: unknown) => typeof value === 'string'
-  const isTask = (task: Partial<RecordedTask> | null) =>
-    isText(task?.id) && isCount(task?.blockCount) && isText(task?.grid) && isText(task?.config)
   const wrong = [
     ...(isCount(version) ? [] : ['version']),
     ...(id === undefined || isText(id) ? [] : ['id']),
     ...(holder === undefined || isCount(holder) ? [] : ['holder']),
     ...(lineage === undefined || parseLineage(lineage) !== undefined ? [] : ['lineage']),
-    ...(Array.isArray(tasks) && tasks.every(isTask) ? [] : ['tasks']),
+    ...(Array.isArray(tasks) && tasks.every(isRecordedTask) ? [] : ['tasks']),
   ]
   if (wrong.length > 0) throw damagedRecord(`The record of ${which}`, `its field "${wrong[0]}" was changed`)
 }

@@ -51,7 +51,7 @@ export function inTransaction<T>(database: DatabaseSync, action: () => T): T {
 }
 
 // The primary result codes of SQLite (sqlite.org/rescode.html): the low byte of what node:sqlite calls errcode.
-const [BUSY, READ_ONLY, CORRUPT, FULL, CANT_OPEN, NOT_A_DATABASE] = [5, 8, 11, 13, 14, 26]
+const [ERROR, BUSY, READ_ONLY, CORRUPT, FULL, CANT_OPEN, NOT_A_DATABASE] = [1, 5, 8, 11, 13, 14, 26]
 /** The file of the shared memory beside the database can't grow, which SQLite counts as an error of the disk. */
 const NO_SHARED_MEMORY = 4874
 
@@ -61,7 +61,9 @@ function sqliteError(file: string, error: unknown): InfrastructureError {
     new InfrastructureError(ours, `The progress in ${file} ${what}`, { cause: error })
   const continues = 'what was recorded is safe, and the same command continues'
   if (code === 'ERR_INVALID_STATE') return make('IO_ERROR', 'was closed.')
-  switch (errcode === NO_SHARED_MEMORY ? FULL : errcode & 255) {
+  // A table or a column that is missing, a number that no record has, and a text that is no JSON: others have changed the file.
+  const isChanged = code === 'ERR_OUT_OF_RANGE' || error instanceof SyntaxError
+  switch (isChanged ? CORRUPT : errcode === NO_SHARED_MEMORY ? FULL : errcode & 255) {
     case FULL:
       return make('DISK_FULL', `can't be written: the disk is full; free some space: ${continues}.`)
     case READ_ONLY:
@@ -73,6 +75,7 @@ function sqliteError(file: string, error: unknown): InfrastructureError {
       return make('IO_ERROR', "can't be opened: its folder is missing, or this user may not read or write it.")
     case BUSY:
       return make('IO_ERROR', 'is locked by another process; end that process, and start again.')
+    case ERROR:
     case CORRUPT:
     case NOT_A_DATABASE:
       return make(

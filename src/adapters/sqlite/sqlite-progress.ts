@@ -66,7 +66,7 @@ class SqliteProgress implements ProgressStore {
       database.exec(`PRAGMA synchronous = ${this.#fsync ? 'FULL' : 'NORMAL'}`)
       inTransaction(database, () => {
         if (isEmpty(database)) createSchema(database, identity)
-        checkSameTasks(readTasks(database), identity.tasks, file)
+        checkSameTasks(readTasks(database, file), identity.tasks, file)
         if (isOld) migrate(database)
         // Attempts that failed again with another error have left theirs behind.
         removeUnusedTexts(database)
@@ -184,7 +184,7 @@ const identityIn = (database: DatabaseSync, file: string): RunIdentity => ({
   run: readName(database),
   ...readId(database),
   ...readLineage(database, file),
-  tasks: readTasks(database),
+  tasks: readTasks(database, file),
 })
 
 function migrate(database: DatabaseSync): void {

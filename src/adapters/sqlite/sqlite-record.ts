@@ -1,14 +1,18 @@
 import { createHash } from 'node:crypto'
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
-import { isInMask, maskPages, withoutMask } from '../../core/progress/bitmap-pages.ts'
+import { isInMask, maskPages, PAGE_BYTES, withoutMask } from '../../core/progress/bitmap-pages.ts'
 import { withMessage, withoutMessage } from '../../core/progress/error-text.ts'
 import type { Lineage } from '../../core/progress/lineage.ts'
 import type { RunIdentity } from '../../core/progress/run-identity.ts'
 import type { BitmapPage, FailedAttempt, ProgressBatch, RunReader, RunRecord } from '../../ports/progress-store.ts'
 import { guarded, inTransaction } from './sqlite-database.ts'
-import { type AttemptRow, markSynced, writeId, writeLineage } from './sqlite-schema.ts'
+import { type AttemptRow, markSynced, shortOr, writeId, writeLineage } from './sqlite-schema.ts'
 
 const ROWS_AT_ONCE = 256
+/** Longer texts of errors are in no record that Bellis has written; somebody else's could fill the memory. */
+const MOST_TEXT_BYTES = 2 ** 20
+/** The bits of a page, or none for a page that is longer than any: it is then refused without being read. */
+const BITS = shortOr('bits', PAGE_BYTES, 'zeroblob(0)')
 /** Of SHA-256: two texts are never taken for each other. */
 const HASH_BYTES = 16
 
@@ -27,9 +31,13 @@ interface PageRow {
 }
 
 // A file of version 1 that is opened for reading stays as it is.
+/** A column as text, whatever somebody else has put there. */
+const text = (column: string): string =>
+  `CAST(${shortOr(column, MOST_TEXT_BYTES, `CASE WHEN ${column} IS NOT NULL THEN '(a text that is too long to be read)' END`)} AS TEXT)`
+const ATTEMPT = `number, task, block, attempt, is_final, ${text('code')} AS code, ${text('worker')} AS worker, ${text('host')} AS host, duration_ms, time`
 const ATTEMPTS = [
-  'SELECT * FROM failed_try WHERE task = ? AND number > ?',
-  `SELECT number, task, block, attempt, is_final, code, message.text AS message, stack.text AS stack, worker, host, duration_ms, time
+  `SELECT ${ATTEMPT}, ${text('message')} AS message, ${text('stack')} AS stack FROM failed_try WHERE task = ? AND number > ?`,
+  `SELECT ${ATTEMPT}, ${text('message.text')} AS message, ${text('stack.text')} AS stack
    FROM failed_attempt JOIN error_text AS message ON message.hash = failed_attempt.message
    LEFT JOIN error_text AS stack ON stack.hash = failed_attempt.stack
    WHERE task = ? AND number > ?`,
@@ -46,7 +54,7 @@ export class SqliteReader implements RunReader {
   }
 
   async *completedPages(task: number): AsyncIterable<BitmapPage> {
-    const query = `SELECT page, bits FROM finished_page WHERE task = ? AND page > ? ORDER BY page LIMIT ${ROWS_AT_ONCE}`
+    const query = `SELECT page, ${BITS} AS bits FROM finished_page WHERE task = ? AND page > ? ORDER BY page LIMIT ${ROWS_AT_ONCE}`
     for (const { page, bits } of this.#rows<PageRow>(query, task, ({ page }) => page)) yield { task, page, bits }
   }
 
@@ -151,7 +159,7 @@ export class SqliteRecord implements RunRecord {
 
   #clearMasked(task: number, mask: ReturnType<typeof maskPages>): void {
     const { database } = this.#open
-    const getPage = database.prepare('SELECT page, bits FROM finished_page WHERE task = ? AND page = ?')
+    const getPage = database.prepare(`SELECT page, ${BITS} AS bits FROM finished_page WHERE task = ? AND page = ?`)
     for (const [page, bits] of mask) {
       const before = getPage.get(task, page) as PageRow | undefined
       if (before !== undefined) this.#putPage.run(task, page, withoutMask(before.bits, bits))

@@ -1,7 +1,7 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { ConfigError, type ErrorCode, InfrastructureError } from '../../core/errors.ts'
 import { type Lineage, parseLineage } from '../../core/progress/lineage.ts'
-import type { RecordedTask, RunIdentity } from '../../core/progress/run-identity.ts'
+import { isRecordedTask, type RecordedTask, type RunIdentity } from '../../core/progress/run-identity.ts'
 
 /** Raised when older versions can't read what is written. */
 export const SCHEMA_VERSION = 2
@@ -32,6 +32,11 @@ const SCHEMA = `
   PRAGMA application_id = ${APPLICATION_ID};
 `
 
+/** Of names, ids and lineages. */
+const MOST_NAME_BYTES = 10_000
+/** Of all tasks together, with their configurations. */
+const MOST_TASKS_BYTES = 100_000_000
+
 /** A failed attempt with its texts, as version 1 stored it. */
 export interface AttemptRow {
   readonly number: number
@@ -47,6 +52,13 @@ export interface AttemptRow {
   readonly duration_ms: number
   readonly time: number
 }
+
+/**
+ * An expression for a column that SQLite reads only if it is short, since a record may be somebody else's.
+ * @param other an expression for one that is longer
+ */
+export const shortOr = (column: string, mostBytes: number, other: string): string =>
+  `CASE WHEN octet_length(${column}) <= ${mostBytes} THEN ${column} ELSE ${other} END`
 
 const pragma = (database: DatabaseSync, name: string): unknown => database.prepare(`PRAGMA ${name}`).get()?.[name]
 
@@ -124,12 +136,15 @@ export function replaceTasks(database: DatabaseSync, tasks: readonly RecordedTas
 }
 
 export const readName = (database: DatabaseSync): string =>
-  database.prepare('SELECT name FROM run').get()?.name as string
+  database.prepare(`SELECT ${shortOr('name', MOST_NAME_BYTES, "''")} AS name FROM run`).get()?.name as string
 
 /** The id of the record, as a part of its identity; empty if it has none. */
 export function readId(database: DatabaseSync): { readonly id?: string } {
   const table = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name = 'identity'").get()
-  const row = table === undefined ? undefined : database.prepare('SELECT id FROM identity').get()
+  const row =
+    table === undefined
+      ? undefined
+      : database.prepare(`SELECT ${shortOr('id', MOST_NAME_BYTES, "''")} AS id FROM identity`).get()
   return row === undefined ? {} : { id: row.id as string }
 }
 
@@ -141,7 +156,10 @@ export function writeId(database: DatabaseSync, id: string): void {
 /** The state of the record, as a part of its identity; empty if it has none. @throws InfrastructureError `CORRUPT_DATA` */
 export function readLineage(database: DatabaseSync, file: string): { readonly lineage?: Lineage } {
   const table = database.prepare("SELECT name FROM sqlite_schema WHERE type = 'table' AND name = 'lineage'").get()
-  const row = table === undefined ? undefined : database.prepare('SELECT value FROM lineage').get()
+  const row =
+    table === undefined
+      ? undefined
+      : database.prepare(`SELECT ${shortOr('value', MOST_NAME_BYTES, "'null'")} AS value FROM lineage`).get()
   if (row === undefined) return {}
   const lineage = parseLineage(JSON.parse(row.value as string))
   if (lineage !== undefined) return { lineage }
@@ -164,8 +182,20 @@ export function markSynced(database: DatabaseSync): void {
   database.prepare('INSERT INTO synced VALUES (?)').run(count + 1)
 }
 
-export const readTasks = (database: DatabaseSync): RecordedTask[] =>
-  database
-    .prepare('SELECT id, block_count AS blockCount, grid, config FROM task ORDER BY task')
-    .all()
-    .map((row) => ({ ...row }) as unknown as RecordedTask)
+/** @throws InfrastructureError `CORRUPT_DATA` for tasks that no record has */
+export function readTasks(database: DatabaseSync, file: string): RecordedTask[] {
+  const { bytes } = database
+    .prepare(
+      'SELECT sum(octet_length(id) + octet_length(grid) + octet_length(config) + length(block_count)) AS bytes FROM task',
+    )
+    .get() as { bytes: number | null }
+  const tasks: readonly unknown[] | undefined =
+    (bytes ?? 0) > MOST_TASKS_BYTES
+      ? undefined
+      : database.prepare('SELECT id, block_count AS blockCount, grid, config FROM task ORDER BY task').all()
+  if (tasks?.every(isRecordedTask)) return tasks.map((row) => ({ ...row }))
+  throw new InfrastructureError(
+    'CORRUPT_DATA',
+    `${file} is damaged: its tasks were changed; start again with --overwrite.`,
+  )
+}

@@ -1,4 +1,5 @@
 import { ConfigError, type ErrorCode } from '../errors.ts'
+import { MAX_BLOCKS } from '../scheduling/block-states.ts'
 import { mapTexts, markQueries } from '../text/shown-address.ts'
 import type { Lineage } from './lineage.ts'
 
@@ -10,6 +11,15 @@ export interface RecordedTask {
   readonly grid: string
   /** Its configuration, as canonical JSON. */
   readonly config: string
+}
+
+/** Whether something that was read is a task as a run may record it: others may have changed a record. */
+export function isRecordedTask(value: unknown): value is RecordedTask {
+  if (!isRecord(value)) return false
+  const { id, blockCount, grid, config } = value
+  const isCount =
+    Number.isSafeInteger(blockCount) && (blockCount as number) >= 0 && (blockCount as number) <= MAX_BLOCKS
+  return isCount && [id, grid, config].every((text) => typeof text === 'string')
 }
 
 /** Identifies the run of a record. */

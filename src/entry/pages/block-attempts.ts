@@ -1,4 +1,5 @@
 import type { AttemptDetails } from '../../core/board/summary.ts'
+import { recordedAttempts } from '../../runtime/coordinator/recorded-attempts.ts'
 import { openProgressStore, type ProgressPlace, recordName } from '../run-folder/progress-place.ts'
 
 /** The latest attempts of a block that are returned. */
@@ -18,7 +19,7 @@ export async function readAttempts(
   await using reader = await store?.read(await recordName(store, folder))
   if (reader === undefined) return []
   const attempts: AttemptDetails[] = []
-  for await (const { block, attempt, workerId, host, time, durationMs, error } of reader.failedAttempts(task)) {
+  for await (const { block, attempt, workerId, host, time, durationMs, error } of recordedAttempts(reader, task)) {
     if (block !== index) continue
     attempts.push({ attempt, workerId, host, time, durationMs, ...error })
     if (attempts.length > MAX_ATTEMPTS) attempts.shift()

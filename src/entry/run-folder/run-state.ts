@@ -1,11 +1,12 @@
 import { readdirSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
+import { InfrastructureError } from '../../core/errors.ts'
 import type { RunCondition } from '../../core/events.ts'
 import { given } from '../../core/given.ts'
 import { conditionOf, type RunFacts } from '../../core/progress/run-condition.ts'
 import { countSetBits, withoutBits } from '../../core/scheduling/bitmap.ts'
 import { errnoOf } from '../../core/system-errors.ts'
-import type { FailedAttempt } from '../../ports/progress-store.ts'
+import type { FailedAttempt, RunReader } from '../../ports/progress-store.ts'
 import { readCompleted, readFailedBlocks } from '../../runtime/coordinator/progress-recorder.ts'
 import { openProgressStore, type ProgressPlace, recordName } from './progress-place.ts'
 import { type LiveState, readLiveState, readMasks } from './run-files.ts'
@@ -62,7 +63,7 @@ export async function readRunState(
   if (document === undefined) return undefined
   const holder = runHolderOf(folder)
   const live = readLiveState(folder)
-  const recorded = await readTasks(folder, place ?? document.progress, limit)
+  const recorded = await readTasks(folder, document, place ?? document.progress, limit)
   return {
     run: basename(folder),
     folder,
@@ -111,12 +112,14 @@ const nothingOf = (id: string, total: number): RecordedTaskState => ({
 /** @returns undefined if there is no record */
 async function readTasks(
   folder: string,
+  { tasks }: RunDocument,
   place: ProgressPlace,
   limit: number,
 ): Promise<RecordedTaskState[] | undefined> {
   await using store = await openProgressStore(place, folder)
   await using reader = await store?.read(await recordName(store, folder))
   if (reader === undefined) return undefined
+  assertSameTasks(reader, tasks, folder)
   const states: RecordedTaskState[] = []
   const idleOf = readMasks(folder)
   for (const [number, { id, blockCount: total }] of reader.identity.tasks.entries()) {
@@ -140,6 +143,16 @@ async function readTasks(
     states.push({ ...counts, ...given({ mask }), failures: lastAttempts, done, failedBlocks: blocks })
   }
   return states
+}
+
+/** The tasks of a run are part of its name. @throws InfrastructureError `CORRUPT_DATA` */
+function assertSameTasks({ identity }: RunReader, tasks: RunDocument['tasks'], folder: string): void {
+  const recorded = identity.tasks
+  if (recorded.length === tasks.length && recorded.every(({ id }, number) => id === tasks[number]?.id)) return
+  throw new InfrastructureError(
+    'CORRUPT_DATA',
+    `The record of ${folder} is damaged: it is of other tasks than run.json; restore it, or start again with --overwrite.`,
+  )
 }
 
 /**

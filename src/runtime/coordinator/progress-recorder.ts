@@ -4,6 +4,7 @@ import type { Lineage } from '../../core/progress/lineage.ts'
 import { countSetBits, isBitSet } from '../../core/scheduling/bitmap.ts'
 import type { Clock } from '../../ports/clock.ts'
 import type { FailedAttempt, ProgressBatch, RunReader, RunRecord } from '../../ports/progress-store.ts'
+import { recordedAttempts } from './recorded-attempts.ts'
 
 /** Writes that block this thread get only a share of its time, 2 %: after each write, the recorder rests this many times as long. */
 const REST = 49
@@ -19,9 +20,21 @@ const CREDIT_MS = 2000
  */
 export async function readCompleted(reader: RunReader, task: number): Promise<Uint8Array> {
   const { blockCount = 0 } = reader.identity.tasks[task] ?? {}
-  const bitmap = new Uint8Array(bitmapBytes(blockCount))
+  const bitmap = newBitmap(blockCount)
   for await (const { page, bits } of reader.completedPages(task)) placePage(bitmap, blockCount, page, bits)
   return bitmap
+}
+
+function newBitmap(blockCount: number): Uint8Array {
+  try {
+    return new Uint8Array(bitmapBytes(blockCount))
+  } catch (cause) {
+    throw new InfrastructureError(
+      'IO_ERROR',
+      `The record has a task of ${blockCount} blocks, whose states do not fit into memory; use a machine with more, or start again with larger blocks and --overwrite.`,
+      { cause },
+    )
+  }
 }
 
 /**
@@ -38,7 +51,7 @@ export async function readFailedBlocks(
   // The position of each block's last attempt among all attempts, which may be too many to keep in memory.
   const places = new Map<number, number>()
   let place = 0
-  for await (const { block, isFinal } of reader.failedAttempts(task)) {
+  for await (const { block, isFinal } of recordedAttempts(reader, task)) {
     places.delete(block)
     if (isFinal && !isBitSet(completed, block)) places.set(block, place)
     place++
@@ -46,7 +59,7 @@ export async function readFailedBlocks(
   const wanted = new Set([...places.values()].slice(0, limit))
   const lastAttempts: FailedAttempt[] = []
   place = 0
-  for await (const failed of reader.failedAttempts(task)) {
+  for await (const failed of recordedAttempts(reader, task)) {
     if (lastAttempts.length === wanted.size) break
     if (wanted.has(place++)) lastAttempts.push(failed)
   }

@@ -41,6 +41,20 @@ const page = (...ones: number[]) => {
   return { task: 0, page: 0, bits }
 }
 
+/** A record with a finished page and a failed attempt, which another program has changed. */
+async function changedRecord(folder: string, sql: string): Promise<string> {
+  const file = join(folder, 'progress.sqlite')
+  {
+    await using store = sqliteProgress(file)
+    await using record = await store.open(identity)
+    await record.commit({ pages: [page(1, 5)], failedAttempts: [failedAttempt({ block: 2 })] })
+  }
+  const database = new DatabaseSync(file)
+  database.exec(sql)
+  database.close()
+  return file
+}
+
 /** Runs a script that can use `store`, `identity`, `page` and `failedAttempt`. @param shell the start of its command line */
 function runScript(script: string, file: string, shell = ''): { status: number | null; output: string } {
   const source = (path: string) => JSON.stringify(new URL(path, import.meta.url).href)
@@ -265,6 +279,47 @@ describe('progress in SQLite', () => {
       await tryOut(changed, `changed-${at}`)
     }
     assert.ok(kinds.corrupt > 10, JSON.stringify(kinds))
+  })
+
+  for (const [what, sql] of [
+    ['a task of more blocks than a run may have', 'UPDATE task SET block_count = 9007199254740991'],
+    ['a number that no number of JavaScript is', 'UPDATE task SET block_count = 4611686018427387904'],
+    ['fewer blocks than none', 'UPDATE task SET block_count = -1'],
+    ['a grid that is no JSON', "UPDATE task SET grid = '{'"],
+    ['a lineage that is no JSON', "CREATE TABLE lineage (value TEXT); INSERT INTO lineage VALUES ('{')"],
+    ['a lineage without end', 'CREATE TABLE lineage (value TEXT); INSERT INTO lineage VALUES (zeroblob(20000))'],
+    ['tasks without end', 'UPDATE task SET config = CAST(zeroblob(100000001) AS TEXT)'],
+    ['a table less', 'DROP TABLE finished_page'],
+    [
+      'a table with other types',
+      "DROP TABLE task; CREATE TABLE task (task, id, block_count, grid, config); INSERT INTO task VALUES (0, 1, 'x', 2, 3)",
+    ],
+  ] as const) {
+    it(`says of a record with ${what} that it is damaged`, async () => {
+      using folder = scratchFolder()
+      const file = await changedRecord(folder.path, sql)
+      await using store = sqliteProgress(file)
+      const damaged = { code: 'CORRUPT_DATA', message: /progress\.sqlite is damaged.*start again with --overwrite/s }
+      await assert.rejects(store.open(identity), damaged)
+    })
+  }
+
+  it('reads nothing of a page or a text that is longer than any: it could be one that fills the memory', async () => {
+    using folder = scratchFolder()
+    const long = 2 ** 20 + 1
+    const file = await changedRecord(
+      folder.path,
+      `UPDATE finished_page SET bits = zeroblob(${long}); UPDATE error_text SET text = CAST(zeroblob(${long}) AS TEXT)`,
+    )
+    await using store = sqliteProgress(file)
+    for (const reader of [await store.read(identity.run), await store.open(identity)]) {
+      assert.ok(reader !== undefined)
+      await assert.rejects(readCompleted(reader, 0), { code: 'CORRUPT_DATA', message: /page 0 .* has 0 bytes/ })
+      for await (const { error } of reader.failedAttempts(0)) {
+        assert.equal(error.message, '(a text that is too long to be read)')
+        assert.ok((error.stack ?? '').length < 100)
+      }
+    }
   })
 
   it("refuses another program's database, and a file that is no database", async () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { InfrastructureError } from '../../../src/core/errors.ts'
 import { isBitSet } from '../../../src/core/scheduling/bitmap.ts'
-import type { ProgressBatch, RunRecord } from '../../../src/ports/progress-store.ts'
+import type { FailedAttempt, ProgressBatch, RunRecord } from '../../../src/ports/progress-store.ts'
 import {
   ProgressRecorder,
   readCompleted,
@@ -273,5 +273,39 @@ describe('the failed blocks of a record', () => {
       lastAttempts: [attempts[3], attempts[6]],
     })
     assert.deepEqual(await readFailedBlocks(record, 0, completed, 1), { blocks: [1, 4], lastAttempts: [attempts[3]] })
+  })
+})
+
+describe('a record that others have changed', () => {
+  for (const [field, change] of [
+    ['block', { block: 200_000 }],
+    ['block', { block: -1 }],
+    ['attempt', { attempt: 0.5 }],
+    ['code', { error: { code: 5, message: '' } }],
+    ['message', { error: { code: 'BLOCK_FAILED', message: null } }],
+    ['stack', { error: { code: 'BLOCK_FAILED', message: '', stack: 1 } }],
+    ['workerId', { workerId: null }],
+    ['host', { host: {} }],
+    ['durationMs', { durationMs: 'x' }],
+    ['time', { time: 1e300 }],
+  ] as const) {
+    it(`is reported as damaged if a failed attempt has ${JSON.stringify(change)}`, async () => {
+      const { record } = await openRecorder()
+      const failed = { ...failedAttempt({ isFinal: true }), ...change } as unknown as FailedAttempt
+      await record.commit({ pages: [], failedAttempts: [failed] })
+      await assert.rejects(readFailedBlocks(record, 0, new Uint8Array(25_000)), {
+        code: 'CORRUPT_DATA',
+        message: new RegExp(`"${field}" of a failed attempt of task "one" was changed`),
+      })
+    })
+  }
+
+  it('is an error in words if its blocks fit into no memory', async () => {
+    const { record } = await openRecorder()
+    const identity = { ...record.identity, tasks: [recordedTask('one', 2 ** 53 - 1)] }
+    await assert.rejects(readCompleted({ ...record, identity }, 0), {
+      code: 'IO_ERROR',
+      message: /9007199254740991 blocks, whose states do not fit into memory/,
+    })
   })
 })
