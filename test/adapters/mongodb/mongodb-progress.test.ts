@@ -463,7 +463,9 @@ describe('a record in MongoDB that others have changed', () => {
       await record.commit({ pages: [page(1)], failedAttempts: [] })
     }
     for (const [field, value] of [
-      ...[null, 'x', [1, null], [{ id: 'one' }], [{ ...recordedTask('one', 1), blockCount: 2 ** 50 }]].map((tasks) => ['tasks', tasks] as const),
+      ...[null, 'x', [1, null], [{ id: 'one' }], [{ ...recordedTask('one', 1), blockCount: 2 ** 50 }]].map(
+        (tasks) => ['tasks', tasks] as const,
+      ),
       ...(['x', -1, 0.5, 1e300] as const).map((holder) => ['holder', holder] as const),
       ...[['id', 5] as const, ['version', 'two'] as const],
     ]) {
