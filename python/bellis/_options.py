@@ -77,6 +77,7 @@ class RunOptions(TypedDict, total=False):
     overwrite: bool
     grow: bool
     run_dir: AnyPath | None
+    max_history: float | None
     dashboard: bool
     host: str | None
     pool: Pool
@@ -117,6 +118,8 @@ class CommandOptions(TypedDict, total=False):
     resources: str | Mapping[str, float]
     run_dir: AnyPath
     db: str
+    max_history: float
+    max_log: float
     fsync: bool
     events: AnyPath
     verbose: bool

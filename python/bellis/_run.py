@@ -29,7 +29,7 @@ from ._progress import Progress, listener_for
 from ._result import Result, parse_result
 from ._scratch import keep_scratch, make_scratch
 from ._task import Block, Task, with_upstream
-from ._values import Writable, amounts, one_of, path_of_array, positive_number, whole_number
+from ._values import Writable, amounts, megabytes, one_of, path_of_array, positive_number, whole_number
 from ._words import in_python
 from ._worker import DEVICES, TaskRunner
 
@@ -518,6 +518,7 @@ def run(
     overwrite: bool = False,
     grow: bool = False,
     run_dir: str | os.PathLike[str] | None = None,
+    max_history: float | None = None,
     dashboard: bool = False,
     host: str | None = None,
     pool: Pool = "process",
@@ -546,6 +547,8 @@ def run(
     grow: continue a run whose `total_roi` has grown at its ends, or by whole blocks at its start: blocks that are done stay so unless they
         read what is new. Make your arrays larger before.
     run_dir: the folder of the folders of runs. Default: `.bellis`; without a name a temporary one, kept if the run failed.
+    max_history: the largest size, in MB (2**20 bytes), of the history that the page of the run is drawn from (512), with half of it for
+        earlier starts.
     dashboard: serve the page of the run and print its address.
     pool: "process" (on this machine), "slurm", "sge", "pbs" or "lsf" (jobs, which need Python and this package), or "none":
         workers join by `bellis.blocks(run.context)`. host: the address on which they can. slurm, sge, pbs, lsf: options of
@@ -573,6 +576,7 @@ def run(
         overwrite=overwrite,
         grow=grow,
         run_dir=run_dir,
+        max_history=max_history,
         dashboard=dashboard,
         host=host,
         pool=pool,
@@ -624,6 +628,7 @@ def _start(
     overwrite: bool = False,
     grow: bool = False,
     run_dir: str | os.PathLike[str] | None = None,
+    max_history: float | None = None,
     dashboard: bool = False,
     host: str | None = None,
     pool: Pool = "process",
@@ -672,6 +677,7 @@ def _start(
         "stallMs": None if stall is None else positive_number(stall, "stall") * 1000,
         "onStall": None if on_stall is None else one_of(on_stall, "on_stall", ("end", "move", "report")),
         "mask": None if mask is None else path_of_array(mask, "mask"),
+        "maxHistoryMb": None if max_history is None else megabytes(max_history, "max_history"),
         "host": host,
         **submitted,
     }

@@ -58,6 +58,14 @@ def positive_number(value: Any, what: str) -> float:
     return number
 
 
+def megabytes(value: Any, what: str) -> float:
+    """A size in MB, as the engine takes it. Raises TypeError or ValueError."""
+    size = positive_number(value, what)
+    if not 1 <= size <= 1_000_000:
+        raise ValueError(f"{what} is {value!r}; expected a number of MB from 1 to 1000000.")
+    return size
+
+
 def one_of(value: Any, what: str, allowed: Iterable[str]) -> str:
     """One of some texts. Raises ValueError."""
     names = list(allowed)

@@ -27,6 +27,7 @@ _FIELDS = {
     "timeoutMs": "timeout",
     "stallMs": "stall",
     "onStall": "on_stall",
+    "maxHistoryMb": "max_history",
 }
 _FLAG = re.compile(r"(?<![\w-])--([a-z][a-z-]*)(?:=|[ ](?=[-\d\"'<.]))?")
 _START = re.compile(r"^--([a-z][a-z-]*)((?:\[\d+\])?) (?=\S)")

@@ -51,6 +51,7 @@ class Values(unittest.TestCase):
         for options, error, text in (
             ({"workers": -1}, ValueError, "workers is -1; expected a whole number from 0"),
             ({"stall": 0}, ValueError, "stall is 0; expected a number above 0"),
+            ({"max_history": 0.5}, ValueError, "max_history is 0.5; expected a number of MB from 1 to 1000000."),
             ({"on_stall": "wait"}, ValueError, "on_stall is 'wait'; expected 'end', 'move' or 'report'"),
             ({"pool": "slrum"}, ValueError, "pool is 'slrum'; expected 'process', 'none', 'slurm', 'sge', 'pbs' or 'lsf'"),
             ({"name": 3}, TypeError, "name is 3; expected a text"),

@@ -324,9 +324,11 @@ async function showRun(
   recorded: RecordedRun | undefined,
   hasGrown: boolean,
 ): Promise<void> {
-  const { overwrite = false, dashboard } = options
+  const { overwrite = false, dashboard, maxHistoryMb } = options
   writeMasks(path, pipeline.tasks)
-  open.use(keepHistory(path, events, { ...historyOf(pipeline, recorded), overwrite: overwrite || hasGrown }))
+  const maxBytes = maxHistoryMb === undefined ? undefined : maxHistoryMb * 2 ** 20
+  const history = { ...historyOf(pipeline, recorded), overwrite: overwrite || hasGrown, maxBytes }
+  open.use(keepHistory(path, events, history))
   if (dashboard === undefined) return
   open.use(await startDashboardThread(path, dashboard, progressPlace(pipeline, options)))
 }

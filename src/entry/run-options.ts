@@ -5,7 +5,7 @@ import { checkResources, type Resources } from '../core/workers/resources.ts'
 import { STALL_ACTIONS } from '../core/workers/stall.ts'
 import type { WorkerLauncher } from '../ports/worker-launcher.ts'
 import type { RunLimits } from '../runtime/coordinator/run-limits.ts'
-import { isMaxFailures, isMemoryFactor } from '../runtime/tasks/option-checks.ts'
+import { isMaxFailures, isMemoryFactor, isSizeMb } from '../runtime/tasks/option-checks.ts'
 import type { PlannedTask } from '../runtime/tasks/planned-task.ts'
 import type { DashboardRequest } from './pages/dashboard-thread.ts'
 import type { ProgressPlace } from './run-folder/progress-place.ts'
@@ -60,6 +60,11 @@ export interface RunOptions extends NetworkOptions, RunLimits {
    * a store; or `none`. @default 'sqlite', or 'none' if a task is a closure
    */
   readonly progress?: ProgressPlace
+  /**
+   * The largest size of the history that the page of the run is drawn from, in MB (2^20 bytes): that of this start, and half as much for those
+   * of all earlier starts together, of which the oldest are removed. When it is reached, the page shows no further events. @default 512
+   */
+  readonly maxHistoryMb?: number
   /** The folder in which the run's folder is created. @default '.bellis', or BELLIS_HOME */
   readonly runDir?: string
   /** Called once, when other workers can join. The invitation contains the run's secret: keep it out of logs. */
@@ -107,6 +112,9 @@ export function checkOptions(options: RunOptions): void {
     }
   }
   check(tls === undefined || !plain, 'plain', plain, 'false, or no certificate in tls')
+  for (const name of ['maxHistoryMb', 'maxLogMb'] as const) {
+    check(isSizeMb(options[name] ?? 1), name, options[name], 'a number of MB from 1 to 1000000')
+  }
   check((stopGraceMs ?? 0) >= 0, 'stopGraceMs', stopGraceMs, 'a number of milliseconds, 0 or more')
 }
 

@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { closeSync, fstatSync } from 'node:fs'
+import type { Socket } from 'node:net'
+import { finished } from 'node:stream/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { InfrastructureError, messageOf } from '../../core/errors.ts'
@@ -12,9 +14,12 @@ import type { LogReader } from '../../ports/log-reader.ts'
 import type { LaunchedWorker, WorkerLauncher } from '../../ports/worker-launcher.ts'
 import { killProgramsLeftBy, killProgramsOf, newWorkerKey, WORKER_KEY_VARIABLE } from '../files/left-programs.ts'
 import { openLog } from '../files/open-file.ts'
+import { WorkerLog } from '../files/worker-log.ts'
 import { heapLimitMb } from './heap-limit.ts'
 import { describeEnd, isOutOfMemory, oomKills } from './process-end.ts'
 
+/** How long the output of a worker that has ended is waited for: what it has started may go on printing. */
+const LAST_OUTPUT_MS = 1000
 const SHORTAGE_PAUSE_MS = 500
 /** How long a worker waits to be started. */
 const MAX_SHORTAGE_MS = 60_000
@@ -29,6 +34,8 @@ export interface ProcessLauncherOptions {
   /** The file for a worker's own output. */
   logFileOf(workerId: string): string
   readonly readLog: LogReader
+  /** Largest size of a log; with a limit, this process writes the logs. @default no limit: workers write them themselves */
+  readonly maxLogBytes?: number | undefined
   /** @default this process's */
   readonly cwd?: string
   /** How many times the heap of JavaScript its workers have that they would have otherwise. @default 1 */
@@ -77,22 +84,13 @@ class ProcessLauncher implements WorkerLauncher {
   async #launch(workerId: string, session: string): Promise<LaunchedWorker> {
     const { logFileOf, readLog } = this.#options
     const logFile = logFileOf(workerId)
-    // The worker writes to the file itself, so that its last output is there however it ends.
-    const log = openLog(logFile)
     const key = newWorkerKey()
-    let start: number
-    let child: ChildProcess
-    try {
-      start = fstatSync(log).size
-      child = this.#start(`${workerId}:${session}`, key, log)
-    } finally {
-      closeSync(log)
-    }
+    const { child, outputStart } = this.#startWithLog(`${workerId}:${session}`, key, logFile)
     const exited = watchExit(child).then(async (end): Promise<WorkerExit> => {
       // A worker that ends by itself has ended its programs. After another end they may still write, and its block goes to another worker.
       if (child.exitCode !== 0) await killProgramsLeftBy(key)
       this.#children.delete(child)
-      const output = await readLog(logFile, start).catch(() => '')
+      const output = await readLog(logFile, await outputStart()).catch(() => '')
       if (isHeapFull(output)) {
         return { reason: HEAP_IS_FULL, lastOutput: '', outOfMemory: { asked: `a heap of ${this.#heapMb()} MB` } }
       }
@@ -101,6 +99,38 @@ class ProcessLauncher implements WorkerLauncher {
     this.#children.set(child, { key, exited })
     await Promise.race([once(child, 'spawn'), once(child, 'error').then(([error]) => Promise.reject(error))])
     return { logFile, exited, kill: () => void child.kill('SIGKILL') }
+  }
+
+  /** @returns the worker, and after its end, where in the log its output starts */
+  #startWithLog(name: string, key: string, logFile: string) {
+    const { maxLogBytes } = this.#options
+    if (maxLogBytes !== undefined) {
+      const log = new WorkerLog(logFile, maxLogBytes)
+      const start = log.end
+      let child: ChildProcess
+      try {
+        child = this.#start(name, key, 'pipe')
+      } catch (error) {
+        log[Symbol.dispose]()
+        throw error
+      }
+      const written = writeOutput(child, log)
+      return {
+        child,
+        async outputStart() {
+          await Promise.race([written, delay(LAST_OUTPUT_MS, undefined, { ref: false })])
+          return log.placeOf(start)
+        },
+      }
+    }
+    // The worker writes to the file itself, so that its last output is there however it ends.
+    const log = openLog(logFile)
+    try {
+      const start = fstatSync(log).size
+      return { child: this.#start(name, key, log), outputStart: async () => start }
+    } finally {
+      closeSync(log)
+    }
   }
 
   withMemory(factor: number): WorkerLauncher {
@@ -114,7 +144,7 @@ class ProcessLauncher implements WorkerLauncher {
     return Math.ceil(heapLimitMb() * (this.#options.memoryFactor ?? 1))
   }
 
-  #start(name: string, key: string, log: number): ChildProcess {
+  #start(name: string, key: string, log: number | 'pipe'): ChildProcess {
     const { program, context, lockFile, cwd } = this.#options
     // A worker has a processor of its own at most: collecting garbage in several threads takes longer in all.
     const heap = this.#options.memoryFactor === undefined ? [] : [`--max-old-space-size=${this.#heapMb()}`]
@@ -140,6 +170,18 @@ class ProcessLauncher implements WorkerLauncher {
     await Promise.all([...this.#children.values()].map(({ exited }) => exited))
     process.off('exit', this.#killAllAtExit)
   }
+}
+
+/** Writes what a worker prints to its log. @returns resolves when nothing can print to it any more: neither the worker nor what it has started */
+async function writeOutput(child: ChildProcess, log: WorkerLog): Promise<void> {
+  using _ = log
+  const outputs = [child.stdout, child.stderr].filter((output): output is Socket => output !== null)
+  for (const output of outputs) {
+    output.on('data', (text: Buffer) => log.write(text))
+    // Programs that outlive a worker do not keep this process.
+    output.unref()
+  }
+  await Promise.allSettled(outputs.map((output) => finished(output)))
 }
 
 /** Whether the system could not start a process at this moment. */

@@ -1,5 +1,4 @@
 import { once } from 'node:events'
-import { closeSync, fstatSync, writeSync } from 'node:fs'
 import { finished } from 'node:stream/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Worker } from 'node:worker_threads'
@@ -11,7 +10,7 @@ import type { WorkerExit } from '../../core/workers/worker-state.ts'
 import type { LogReader } from '../../ports/log-reader.ts'
 import type { LaunchedWorker, WorkerLauncher } from '../../ports/worker-launcher.ts'
 import { killProgramsLeftBy, newWorkerKey, WORKER_KEY_VARIABLE } from '../files/left-programs.ts'
-import { openLog } from '../files/open-file.ts'
+import { WorkerLog } from '../files/worker-log.ts'
 import { portChannel } from './port-channel.ts'
 import { noteStuckThreads } from './stuck-threads.ts'
 
@@ -21,6 +20,8 @@ export interface ThreadLauncherOptions {
   /** The file for a worker's own output. */
   logFileOf(workerId: string): string
   readonly readLog: LogReader
+  /** Largest size of a log. @default no limit */
+  readonly maxLogBytes?: number | undefined
 }
 
 /**
@@ -38,8 +39,8 @@ export function threadLauncher(options: ThreadLauncherOptions): WorkerLauncher {
   return {
     async launch(workerId): Promise<LaunchedWorker> {
       const logFile = options.logFileOf(workerId)
-      const log = openLog(logFile)
-      const start = fstatSync(log).size
+      const log = new WorkerLog(logFile, options.maxLogBytes)
+      const start = log.end
       const key = newWorkerKey()
       const thread = new Worker(options.program, {
         stdout: true,
@@ -52,8 +53,9 @@ export function threadLauncher(options: ThreadLauncherOptions): WorkerLauncher {
       const exited = Promise.all([ended, written]).then(async ([reason]): Promise<WorkerExit> => {
         threads.delete(thread)
         await killProgramsLeftBy(key)
-        closeSync(log)
-        return { reason, lastOutput: lastOutput(await options.readLog(logFile, start).catch(() => '')) }
+        const output = await options.readLog(logFile, log.placeOf(start)).catch(() => '')
+        log[Symbol.dispose]()
+        return { reason, lastOutput: lastOutput(output) }
       })
       const channel = portChannel<ServerMessage>(thread, ended)
       await Promise.race([
@@ -81,18 +83,18 @@ interface FollowedThread {
   kill(): void
 }
 
-/** Writes a thread's output to its log, and reports how it ends. @param log an open file */
-function followThread(thread: Worker, log: number): FollowedThread {
+/** Writes a thread's output to its log, and reports how it ends. */
+function followThread(thread: Worker, log: WorkerLog): FollowedThread {
   const { promise: ended, resolve: end } = Promise.withResolvers<string>()
   let isKilled = false
   let isOutOfMemory = false
-  for (const output of [thread.stdout, thread.stderr]) output.on('data', (text: Buffer) => writeSync(log, text))
+  for (const output of [thread.stdout, thread.stderr]) output.on('data', (text: Buffer) => log.write(text))
   // An uncaught error ends the thread. It belongs in the output, where a process would print it.
   thread.on('error', (error) => {
     // The stack of this one is Node's own.
     isOutOfMemory = (error as NodeJS.ErrnoException).code === 'ERR_WORKER_OUT_OF_MEMORY'
     if (isOutOfMemory) return
-    writeSync(log, `${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`)
+    log.write(Buffer.from(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`))
   })
   thread.on('exit', (code) => end(isKilled ? 'ended' : isOutOfMemory ? 'out of memory' : `exit code ${code}`))
   const written = Promise.allSettled([finished(thread.stdout), finished(thread.stderr)])

@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from 'commander'
 import { parseWorkerRange, type WorkerRange } from '../../core/workers/pool-size.ts'
 import type { Resources } from '../../core/workers/resources.ts'
-import { isMemoryFactor } from '../../runtime/tasks/option-checks.ts'
+import { isMemoryFactor, isSizeMb } from '../../runtime/tasks/option-checks.ts'
 
 // Parsers for the values of flags. A parser throws only what it expected; `strict` in output.ts adds the flag and the value.
 
@@ -26,6 +26,13 @@ export function memoryFactor(text: string): number {
   const value = Number(text.replace(/x$/i, ''))
   if (isMemoryFactor(value)) return value
   throw new InvalidArgumentError('expected a factor above 1, and at most 64, such as 2x.')
+}
+
+/** A size in MB. */
+export function megabytes(text: string): number {
+  const value = Number(text)
+  if (isSizeMb(value)) return value
+  throw new InvalidArgumentError('expected a number of MB from 1 to 1000000.')
 }
 
 /** A port to listen on; 0 chooses a free one. */

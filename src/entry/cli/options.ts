@@ -13,6 +13,7 @@ import {
   amounts,
   axisNames,
   hostAndPort,
+  megabytes,
   memoryFactor,
   numberList,
   portNumber,
@@ -72,6 +73,8 @@ export interface RunFlags extends CommonOptions, PerTaskFlags {
   readonly yes?: boolean
   readonly dryRun?: boolean
   readonly verbose?: boolean
+  readonly maxHistory?: number
+  readonly maxLog?: number
   readonly runDir?: string
   readonly dashboard?: boolean
   readonly dashboardHost?: string
@@ -212,6 +215,16 @@ const ownRunOptions = (command: Command): Command =>
       "database that records progress: mongodb://… (default: BELLIS_DB if set, otherwise SQLite in the run's folder)",
     )
     .option('--fsync', 'flush every block to disk, so that finished work survives a power failure')
+    .option(
+      '--max-history <mb>',
+      "largest size of this start's history, which the page shows, with half of it for earlier starts (default: 512)",
+      megabytes,
+    )
+    .option(
+      '--max-log <mb>',
+      'largest size of the log of each process or thread; its first lines are left out (default: no limit)',
+      megabytes,
+    )
     .option('--events <file>', 'write every event to a file, one JSON object per line')
     .option('--verbose', 'also print how to add workers')
     .option('--metrics <[host:]port>', 'serve metrics for Prometheus (host: 127.0.0.1, this machine only)', hostAndPort)
@@ -266,7 +279,7 @@ export const builtInOptions = (command: Command): Command =>
 export const runOptionsOf = (flags: RunFlags, tasks: readonly TaskLike[]): RunOptions => {
   const site = flags.site === undefined ? {} : readSite(flags.site)
   const { overwrite, grow, fsync, mask, checkInputs, only, maxRetries, maxFailures, timeout, stall, onStall } = flags
-  const { host, port, plain, resources, runDir } = { ...site, ...given(flags) }
+  const { host, port, plain, resources, runDir, maxHistory, maxLog } = { ...site, ...given(flags) }
   const { least, most } = flags.workers ?? {}
   const ids = withUpstream(tasks).map(({ id }) => id)
   const taskPools = taskPoolsOf(flags, site, new Set(ids))
@@ -296,6 +309,8 @@ export const runOptionsOf = (flags: RunFlags, tasks: readonly TaskLike[]): RunOp
     overwrite,
     grow,
     runDir,
+    maxHistoryMb: maxHistory,
+    maxLogMb: maxLog,
   })
 }
 

@@ -69,6 +69,7 @@ const runRequest = z.object({
   maxWorkerRestarts: z.int().min(0).optional(),
   progress: z.string().default('none'),
   runDir: z.string().optional(),
+  maxHistoryMb: z.number().optional(),
   overwrite: z.boolean().default(false),
   /** Continue a run whose volume has grown. */
   grow: z.boolean().default(false),

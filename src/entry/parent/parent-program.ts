@@ -155,6 +155,7 @@ function optionsOf(request: RunRequest, launcher: ParentLauncher, link: ParentLi
       onStall,
       maxWorkerRestarts,
       runDir,
+      maxHistoryMb: request.maxHistoryMb,
     }),
     ...given({ host, slurm, sge, pbs, lsf, workerCommand, mask: request.mask }),
     ...(dashboard ? { dashboard: { onAddress: (address) => link.send({ type: 'dashboard', address }) } } : {}),

@@ -42,6 +42,11 @@ export interface NetworkOptions extends BatchOptions {
    */
   readonly taskPools?: Readonly<Record<string, TaskPool>>
   /**
+   * The largest size of the log of each worker that is a process or a thread, in MB (2^20 bytes): the first lines of a larger one are replaced by
+   * one that says how much was left out. The logs of jobs are written by the jobs themselves, and have no limit. @default no limit
+   */
+  readonly maxLogMb?: number
+  /**
    * The program that a job of a batch system runs as its worker, and its arguments; the run's folder is added as the last one.
    * @default `bellis worker`, with this Node
    */
@@ -96,7 +101,7 @@ export async function openWorkerPool(
   try {
     const { local, remote, ...address } = await addressOf(listener, host)
     contextFile = writeContextFile(folder, remote)
-    const launchers = launchersOf(groups, folder, local, onJobs, queues)
+    const launchers = launchersOf({ groups, folder, context: local, onJobs, queues, maxLogMb: options.maxLogMb })
     const cancelJobs = () => {
       for (const queue of new Set([...queues, byHand])) queue.cancelOnExit()
     }
@@ -134,14 +139,17 @@ interface Launchers {
   readonly of: (taskId: string) => WorkerLauncher | undefined
 }
 
-/** @param queues to which those of workers with more memory are added */
-function launchersOf(
-  groups: readonly PoolGroup[],
-  folder: string,
-  context: string,
-  onJobs: (report: JobsReport) => void,
-  queues: BatchQueue[],
-): Launchers {
+interface LauncherSetting {
+  readonly groups: readonly PoolGroup[]
+  readonly folder: string
+  readonly context: string
+  readonly onJobs: (report: JobsReport) => void
+  /** Those of workers with more memory are added. */
+  readonly queues: BatchQueue[]
+  readonly maxLogMb: number | undefined
+}
+
+function launchersOf({ groups, folder, context, onJobs, queues, maxLogMb }: LauncherSetting): Launchers {
   const reportOf = mergedReports(onJobs)
   const jobsOf = (queue: BatchQueue, larger?: PoolGroup['larger']): WorkerLauncher =>
     jobLauncher({
@@ -157,7 +165,7 @@ function launchersOf(
     })
   const started = groups.map(({ pool, queue, larger }) => {
     if (queue !== undefined) return jobsOf(queue, larger)
-    return typeof pool === 'object' ? pool : launcherOf(pool, folder, context)
+    return typeof pool === 'object' ? pool : launcherOf(pool, { folder, context, maxLogMb })
   })
   const [main] = started
   return {
@@ -170,20 +178,26 @@ function launchersOf(
   }
 }
 
-function launcherOf(pool: PoolKind, folder: string, context: string): WorkerLauncher | undefined {
-  const logFileOf = (workerId: string) => join(folder, 'logs', `${workerId}.log`)
+function launcherOf(
+  pool: PoolKind,
+  { folder, context, maxLogMb }: Pick<LauncherSetting, 'folder' | 'context' | 'maxLogMb'>,
+): WorkerLauncher | undefined {
+  const logs = {
+    logFileOf: (workerId: string) => join(folder, 'logs', `${workerId}.log`),
+    readLog: readLogEnd,
+    maxLogBytes: maxLogMb === undefined ? undefined : maxLogMb * 2 ** 20,
+  }
   const program = (name: string) => new URL(ownModule(`entry/workers/${name}`))
   switch (pool) {
     case 'process':
       return processLauncher({
         program: program('worker-process'),
         context,
-        logFileOf,
-        readLog: readLogEnd,
+        ...logs,
         lockFile: workersLock(folder),
       })
     case 'thread':
-      return threadLauncher({ program: program('worker-thread'), logFileOf, readLog: readLogEnd })
+      return threadLauncher({ program: program('worker-thread'), ...logs })
     // The jobs of a batch system have launchers of their own.
     case 'none':
     case 'slurm':

@@ -1,6 +1,7 @@
 // The program of a worker process; only the process launcher starts it.
 
 import { parseContext } from '../../adapters/links/context.ts'
+import { blockOutput } from '../../adapters/processes/blocking-output.ts'
 import { endWithParent } from '../../adapters/processes/parent-watch.ts'
 import { takeSharedLock } from '../../adapters/sqlite/file-lock.ts'
 import { OWN_SCHEME } from './module-name.ts'
@@ -18,6 +19,7 @@ if (context === undefined || name === undefined || parent === undefined) {
   console.error('This program can only be started by Bellis itself; use "bellis worker" to join a run.')
   process.exit(2)
 }
+blockOutput()
 // Held until this process ends.
 const lock = lockFile === undefined ? undefined : takeSharedLock(lockFile, LOCK_WAIT_MS)
 const parentWatch = endWithParent(Number(parent), ORPHAN_GRACE_MS)

@@ -55,6 +55,9 @@ export function checkMaxFailures(value: number, what: string): number {
 export const isMemoryFactor = (factor: unknown): factor is number =>
   typeof factor === 'number' && factor > 1 && factor <= 64
 
+/** Whether a history or a log may have this size. A smaller one would be shortened all the time. */
+export const isSizeMb = (size: unknown): size is number => typeof size === 'number' && size >= 1 && size <= 1_000_000
+
 /** The limits of one task, which take the place of those of the run. */
 export interface TaskLimits {
   readonly maxRetries?: number | undefined

@@ -9,29 +9,34 @@ import { describeWorkerLauncher } from '../../contracts/worker-launcher.contract
 import { childrenOf, until } from '../../support/processes.ts'
 import { temporaryFolder } from '../../support/zarr.ts'
 
-describeWorkerLauncher('processes', {
-  lastOutput: /^said by w1$/,
-  ownEnd: /^exit code 3$/,
-  async open(t) {
-    const folder = await temporaryFolder(t)
-    const launcher = processLauncher({
-      program: new URL('../../support/launched-worker.ts', import.meta.url),
-      lockFile: join(folder, 'lock'),
-      context: 'none',
-      logFileOf: (id) => join(folder, 'logs', `${id}.log`),
-      cwd: folder,
-      readLog: readLogEnd,
-    })
-    return {
-      launcher,
-      async started({ logFile = '' }) {
-        await until('the worker has printed its name', () => existsSync(logFile) && readFileSync(logFile).length > 0)
-      },
-      askToEnd: (_, id) => writeFileSync(join(folder, `end-${id}`), ''),
-      count: () => childrenOf(process.pid).length,
-    }
-  },
-})
+for (const [name, maxLogBytes] of [
+  ['processes', undefined],
+  ['processes whose logs are limited', 2 ** 20],
+] as const)
+  describeWorkerLauncher(name, {
+    lastOutput: /^said by w1$/,
+    ownEnd: /^exit code 3$/,
+    async open(t) {
+      const folder = await temporaryFolder(t)
+      const launcher = processLauncher({
+        program: new URL('../../support/launched-worker.ts', import.meta.url),
+        lockFile: join(folder, 'lock'),
+        context: 'none',
+        logFileOf: (id) => join(folder, 'logs', `${id}.log`),
+        cwd: folder,
+        readLog: readLogEnd,
+        maxLogBytes,
+      })
+      return {
+        launcher,
+        async started({ logFile = '' }) {
+          await until('the worker has printed its name', () => existsSync(logFile) && readFileSync(logFile).length > 0)
+        },
+        askToEnd: (_, id) => writeFileSync(join(folder, `end-${id}`), ''),
+        count: () => childrenOf(process.pid).length,
+      }
+    },
+  })
 
 describe('a worker process', () => {
   const printer = new URL('../../support/print-environment.mjs', import.meta.url)

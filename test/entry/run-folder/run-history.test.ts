@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { appendFileSync, readdirSync, truncateSync, writeFileSync } from 'node:fs'
+import { appendFileSync, readdirSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import type { BlocksFrame } from '../../../src/core/board/history-frames.ts'
@@ -140,6 +140,23 @@ describe('the history of a run', () => {
     history[Symbol.dispose]()
     using reader = follow(folder.path)
     assert.deepEqual(reader.readAll(), [{ what: 'begin', done: [undefined] }, { what: 'warning' }])
+  })
+
+  it('of earlier starts has half of its largest size, and the oldest of them are removed', () => {
+    using folder = temporaryFolder()
+    const sizes = (maxBytes: number) => {
+      const stream = new EventStream()
+      using history = keepHistory(folder.path, stream, { tasks, overwrite: false, doneOf: () => undefined, maxBytes })
+      for (let i = 0; i < 20; i++) stream.emit(started)
+      history[Symbol.dispose]()
+      return readdirSync(join(folder.path, 'history'))
+    }
+    const [first] = sizes(1e6) as [string]
+    const { size } = statSync(join(folder.path, 'history', first))
+    assert.equal(sizes(4 * size + 100).length, 2)
+    assert.equal(sizes(4 * size + 100).length, 3)
+    assert.deepEqual(sizes(4 * size + 100), ['000002', '000003', '000004'])
+    assert.deepEqual(sizes(size), ['000005'])
   })
 
   it('is omitted if it cannot be written', () => {

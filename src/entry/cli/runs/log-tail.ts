@@ -1,16 +1,18 @@
 import { closeSync, fstatSync, readSync } from 'node:fs'
 import { StringDecoder } from 'node:string_decoder'
 import { openBelow } from '../../../adapters/files/open-file.ts'
+import { leftOutOfOpen, shiftOfOpen } from '../../../adapters/files/worker-log.ts'
 
 const PART_BYTES = 64 * 1024
 /** The last lines are looked for in this much of a log's end. */
 const END_BYTES = 4 * 2 ** 20
 
-/** The lines of a log that may still grow, each once. */
+/** The lines of a log that may still grow and be shortened, each once. */
 export class LogTail {
   readonly #runFolder: string
   readonly #name: string
   #decoder = new StringDecoder('utf8')
+  /** A position in everything that was printed: it stays the same when the log is shortened. */
   #at = 0
   /** The begin of a line whose end is not written yet. */
   #rest = ''
@@ -28,7 +30,7 @@ export class LogTail {
       const { size } = fstatSync(file)
       const end = Buffer.alloc(Math.min(size, END_BYTES))
       const length = readSync(file, end, 0, end.length, size - end.length)
-      this.#at = size - length + startOfLast(end.subarray(0, length), last)
+      this.#at = shiftOfOpen(file) + size - length + startOfLast(end.subarray(0, length), last)
     } finally {
       closeSync(file)
     }
@@ -48,9 +50,16 @@ export class LogTail {
     const file = openBelow(this.#runFolder, 'logs', this.#name)
     try {
       const part = Buffer.alloc(PART_BYTES)
+      const shift = shiftOfOpen(file)
       let text = ''
+      if (this.#at < leftOutOfOpen(file).bytes) {
+        // More was left out than was read, as the first line says.
+        if (this.#rest !== '') text = '\n'
+        this.#at = shift
+        this.#decoder = new StringDecoder('utf8')
+      }
       for (;;) {
-        const length = readSync(file, part, 0, part.length, this.#at)
+        const length = readSync(file, part, 0, part.length, this.#at - shift)
         if (length === 0) return text
         this.#at += length
         text += this.#decoder.write(part.subarray(0, length))

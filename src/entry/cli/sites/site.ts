@@ -22,6 +22,8 @@ const SITE = z.strictObject({
   port: z.int().min(0).max(65_535).optional(),
   plain: z.boolean().optional(),
   runDir: z.string().optional(),
+  maxHistory: z.number().min(1).max(1_000_000).optional(),
+  maxLog: z.number().min(1).max(1_000_000).optional(),
   tasks: z.record(z.string(), z.strictObject({ pool: z.enum(TASK_POOLS).optional(), ...BATCH })).optional(),
 })
 

@@ -2,6 +2,7 @@ import { mkdirSync, openSync, rmSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { deflateRawSync } from 'node:zlib'
 import { closeQuietly } from '../../../adapters/files/close-quietly.ts'
+import { printedBytes } from '../../../adapters/files/worker-log.ts'
 import { type BlocksFrame, FrameWriter } from '../../../core/board/history-frames.ts'
 import type { WireError } from '../../../core/errors.ts'
 import type { RunEvent } from '../../../core/events.ts'
@@ -13,8 +14,8 @@ import { steadyTime } from './run-time.ts'
 const EVERY_MS = 200
 const MAX_UNWRITTEN_BYTES = 1 << 20
 const MAX_BYTES = 512 * 2 ** 20
-/** For the files of all earlier starts together; the oldest are removed. */
-const MAX_BYTES_BEFORE = 256 * 2 ** 20
+/** The files of all earlier starts together have this part of it; the oldest are removed. */
+const PART_BEFORE = 0.5
 /** So many messages of errors are remembered; then their numbers are used again. */
 const MAX_MESSAGES = 1000
 /** For a task with more blocks than this the bitmap of blocks done before is left out: writing it would delay the run. */
@@ -27,8 +28,8 @@ export interface HistoryOptions {
   doneOf(task: number): Uint8Array | undefined
   /** Whether to remove the history of earlier starts. */
   readonly overwrite: boolean
-  /** Largest size on disk. @default 512 MiB: some 50 million blocks */
-  readonly maxBytes?: number
+  /** Largest size on disk; the files of earlier starts have half of it. @default 512 MiB: some 50 million blocks */
+  readonly maxBytes?: number | undefined
 }
 
 /** The last event of a history that has reached its largest size. */
@@ -39,7 +40,7 @@ const FULL =
 export function keepHistory(runFolder: string, events: EventStream, options: HistoryOptions): Disposable {
   let file: number
   try {
-    file = openNext(historyFolder(runFolder), options.overwrite)
+    file = openNext(historyFolder(runFolder), options)
   } catch {
     return { [Symbol.dispose]() {} }
   }
@@ -48,14 +49,14 @@ export function keepHistory(runFolder: string, events: EventStream, options: His
   return writer
 }
 
-function openNext(folder: string, overwrite: boolean): number {
+function openNext(folder: string, { overwrite, maxBytes = MAX_BYTES }: HistoryOptions): number {
   mkdirSync(folder, { recursive: true })
   const numbers = historyNumbers(folder)
   let bytes = 0
   for (const number of numbers.toReversed()) {
     const path = join(folder, historyFile(number))
     bytes += statSync(path).size
-    if (overwrite || bytes > MAX_BYTES_BEFORE) rmSync(path, { force: true })
+    if (overwrite || bytes > maxBytes * PART_BEFORE) rmSync(path, { force: true })
   }
   return openSync(join(folder, historyFile((numbers.at(-1) ?? 0) + 1)), 'wx')
 }
@@ -159,11 +160,11 @@ class HistoryWriter implements Disposable {
     this.#frames.blocks({ kind, at: this.#now(), task, worker, indices, ms })
   }
 
-  /** How long the log of a worker is now, if it writes to a file. */
+  /** How much is in the log of a worker now, with what was left out of it, if it has one. */
   #logEnd(workerId: string): { readonly logBytes?: number } {
     const file = this.#logs.get(workerId)
     try {
-      return file === undefined ? {} : { logBytes: statSync(file).size }
+      return file === undefined ? {} : { logBytes: printedBytes(file) }
     } catch {
       // It was removed, or can't be reached.
       return {}

@@ -8,7 +8,7 @@ const AFTER_MARK = 64 * 1024
 
 /** A place in a log. */
 export interface LogMark {
-  /** Byte position. */
+  /** Byte position in everything that was printed. */
   readonly at: number
   readonly text: string
 }
@@ -66,7 +66,7 @@ export class LogDialog {
   }
 
   async #fill(source: LogSource, size: number, mark: LogMark | undefined): Promise<void> {
-    const middle = Math.min(size, mark?.at ?? size)
+    const middle = Math.max(source.start, Math.min(size, mark?.at ?? size))
     const [before, after] = await Promise.all([
       source.before(middle),
       source.between(middle, Math.min(size, middle + AFTER_MARK)),
@@ -103,7 +103,8 @@ export class LogDialog {
     try {
       const size = (await this.#sizeOf(source)) ?? 0
       if (this.#source !== source || size <= this.#end) return
-      const part = await source.between(this.#end, size)
+      // If more was left out meanwhile than is shown, the first line of the log says so.
+      const part = await source.between(Math.max(this.#end, source.start), size)
       if (this.#source !== source) return
       if (this.#end === 0) this.#text.replaceChildren()
       const isAtEnd = this.#text.scrollTop + this.#text.clientHeight >= this.#text.scrollHeight - 8
@@ -118,7 +119,7 @@ export class LogDialog {
   }
 
   #showEarlier(): void {
-    this.#earlier.hidden = this.#start === 0
+    this.#earlier.hidden = this.#start <= (this.#source?.start ?? 0)
   }
 
   async #sizeOf(source: LogSource): Promise<number | undefined> {
