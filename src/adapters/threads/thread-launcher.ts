@@ -10,7 +10,7 @@ import type { WorkerExit } from '../../core/workers/worker-state.ts'
 import type { LogReader } from '../../ports/log-reader.ts'
 import type { LaunchedWorker, WorkerLauncher } from '../../ports/worker-launcher.ts'
 import { killProgramsLeftBy, newWorkerKey, WORKER_KEY_VARIABLE } from '../files/left-programs.ts'
-import { WorkerLog } from '../files/worker-log.ts'
+import { WorkerLog } from '../files/logs/worker-log.ts'
 import { portChannel } from './port-channel.ts'
 import { noteStuckThreads } from './stuck-threads.ts'
 

@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, readSync } from 'node:fs'
 import { StringDecoder } from 'node:string_decoder'
+import { leftOutOfOpen, shiftOfOpen } from '../../../adapters/files/logs/worker-log.ts'
 import { openBelow } from '../../../adapters/files/open-file.ts'
-import { leftOutOfOpen, shiftOfOpen } from '../../../adapters/files/worker-log.ts'
 
 const PART_BYTES = 64 * 1024
 /** The last lines are looked for in this much of a log's end. */

@@ -4,9 +4,9 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { shortenLog, WorkerLog } from '../../../src/adapters/files/worker-log.ts'
-import { leftOutOf, logShift } from '../../../src/core/text/log-start.ts'
-import { temporaryFolder } from '../../support/zarr.ts'
+import { shortenLog, WorkerLog } from '../../../../src/adapters/files/logs/worker-log.ts'
+import { leftOutOf, logShift } from '../../../../src/core/text/log-start.ts'
+import { temporaryFolder } from '../../../support/zarr.ts'
 
 describe('a log with a largest size', () => {
   it('keeps its last lines, and counts every byte and line that it leaves out', () => {
@@ -72,7 +72,7 @@ describe('a log with a largest size', () => {
 
   it('says how much could not be written', { skip: process.platform === 'win32' }, async (t) => {
     const folder = await temporaryFolder(t)
-    const source = new URL('../../../src/adapters/files/worker-log.ts', import.meta.url).href
+    const source = new URL('../../../../src/adapters/files/logs/worker-log.ts', import.meta.url).href
     const script = `
       const { truncateSync } = await import('node:fs')
       const { WorkerLog } = await import(${JSON.stringify(source)})

@@ -1,7 +1,7 @@
 import { closeSync, fstatSync, openSync, readFileSync, readSync, renameSync, rmSync, writeSync } from 'node:fs'
-import { messageOf } from '../../core/errors.ts'
-import { LOG_START_BYTES, leftOutLine, leftOutOf, logShift } from '../../core/text/log-start.ts'
-import { openLog } from './open-file.ts'
+import { messageOf } from '../../../core/errors.ts'
+import { LOG_START_BYTES, leftOutLine, leftOutOf, logShift } from '../../../core/text/log-start.ts'
+import { openLog } from '../open-file.ts'
 
 const LINE_FEED = 0x0a
 
