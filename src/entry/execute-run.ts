@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { noteStuckThreads } from '../adapters/threads/stuck-threads.ts'
-import { ConfigError, messageOf } from '../core/errors.ts'
+import { BlockwiseError, ConfigError, messageOf, toWireError } from '../core/errors.ts'
 import type { RunEvent } from '../core/events.ts'
 import { given } from '../core/given.ts'
 import { assertStatesFit } from '../core/grid/block-memory.ts'
@@ -163,8 +163,21 @@ export async function execute(
     commands,
     events: held.events,
   })
-  await held.endAfter(() => noteEnd(result))
-  return result
+  return await held.endAfter(() => completed(result, noteEnd))
+}
+
+/**
+ * Completes what the folder and the outputs of a run say of it.
+ * @returns the result; with the error, if that fails, for example since the disk is full: all blocks are kept, and the run can be resumed
+ */
+async function completed(result: RunResult, noteEnd: RunParts['noteEnd']): Promise<RunResult> {
+  try {
+    await noteEnd(result)
+    return result
+  } catch (error) {
+    if (!(error instanceof BlockwiseError)) throw error
+    return { ...result, ok: false, stopped: false, error: result.error ?? toWireError(error) }
+  }
 }
 
 /** Passes events on, but for the last one: a run has not ended before its outputs are complete. */
@@ -175,13 +188,14 @@ function holdEnd(target: EventStream) {
     if (event.type === 'run-finished') end = event
     else target.emit(event)
   })
-  const endAfter = async (complete: () => Promise<void>): Promise<void> => {
-    let isComplete = false
+  const endAfter = async (complete: () => Promise<RunResult>): Promise<RunResult> => {
+    let isOk = false
     try {
-      await complete()
-      isComplete = true
+      const result = await complete()
+      isOk = result.ok
+      return result
     } finally {
-      if (end !== undefined) target.emit(isComplete ? end : { ...end, ok: false })
+      if (end !== undefined) target.emit({ ...end, ok: isOk })
     }
   }
   return { events, endAfter }

@@ -136,9 +136,10 @@ export const dyingAt = (place: number, count: number, signal: NodeJS.Signals = '
 
 /**
  * The environment in which a run is killed while it packs its output into a file.
- * @param place before the n-th write (`write 2`), before the file gets its name, or before the folder beside it is removed
+ * @param place before the n-th write (`write 2`), before the file gets its name, or before the folder beside it is removed;
+ * with `hold`, it is not killed, but waits before the file gets its name, until its folder has a file `go-on`
  */
-export const dyingPacking = (place: `write ${number}` | 'name' | 'remove'): NodeJS.ProcessEnv => ({
+export const dyingPacking = (place: `write ${number}` | 'name' | 'remove' | 'hold'): NodeJS.ProcessEnv => ({
   NODE_OPTIONS: `--import ${new URL('die-packing.ts', import.meta.url).href}`,
   BELLIS_TEST_DIE_PACKING: place,
 })

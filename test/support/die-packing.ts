@@ -1,6 +1,7 @@
-// Preloaded into a command (see `dyingPacking`): kills it while it packs its output into a file.
+// Preloaded into a command (see `dyingPacking`): kills it while it packs its output into a file, or holds it up there.
 import fs from 'node:fs'
 import promises from 'node:fs/promises'
+import { setTimeout as wait } from 'node:timers/promises'
 
 const [place, count = '1'] = (process.env.BELLIS_TEST_DIE_PACKING ?? '').split(' ')
 const die = () => process.kill(process.pid, 'SIGKILL')
@@ -22,6 +23,7 @@ fs.writeSync = ((file: number, ...rest: unknown[]) => {
 const { link, rename } = promises
 promises.link = async (from, to) => {
   if (place === 'name' && String(from).endsWith('.tmp-packed')) die()
+  if (place === 'hold' && String(from).endsWith('.tmp-packed')) while (!fs.existsSync('go-on')) await wait(20)
   return link(from, to)
 }
 promises.rename = async (from, to) => {

@@ -5,6 +5,8 @@ import { after, before, describe, it } from 'node:test'
 import { provenanceIn } from '../../src/core/progress/array-provenance.ts'
 import { createArray } from '../../src/entry/index.ts'
 import { bellis, dyingAt, dyingPacking, hashVoxels, temporaryFolder } from '../support/command-line.ts'
+import { smallDiskOrSkip } from '../support/folders.ts'
+import { until } from '../support/processes.ts'
 import { seededVoxels } from '../support/seeded-voxels.ts'
 
 /** More than is written at once when it is packed, and several blocks. */
@@ -99,6 +101,66 @@ for (const { name, path } of [
     })
 
     if (!file.endsWith('.zip')) return
+
+    /** Runs the command, and presses Ctrl-C while it is packing: each time once the texts so far are there. */
+    const interrupted = (cwd: string, said: readonly RegExp[], after: () => void) =>
+      bellis(convert, {
+        cwd,
+        env: dyingPacking('hold'),
+        meanwhile: async ({ pid, output }) => {
+          for (const text of [new RegExp(`^packing \\S*${file} `, 'm'), ...said]) {
+            await until(`${text}`, () => text.test(output.stderr))
+            if (text !== said.at(-1)) process.kill(pid, 'SIGINT')
+          }
+          after()
+        },
+      })
+    const FIRST = /^Stopping: all blocks are done, and \S*out\.zarr\.zip is packed first; Ctrl-C again stops at once\.$/m
+
+    it('finishes packing after Ctrl-C, and says so', async () => {
+      const { cwd, left } = place()
+      const { code, stdout, stderr } = await interrupted(cwd, [FIRST], () => writeFileSync(join(cwd, 'go-on'), ''))
+      assert.equal(code, 0, stderr)
+      assert.match(stdout, /^✔ convert: 6 of 6 blocks/m)
+      assert.deepEqual(left(), ['go-on', file])
+    })
+
+    it('stops packing at once after the second Ctrl-C, and the same command packs it', async () => {
+      const { cwd, ok, left } = place()
+      const LAST = /^To continue: bellis convert /m
+      const { code, stderr } = await interrupted(cwd, [FIRST, LAST], () => {})
+      assert.equal(code, 130, stderr)
+      assert.match(
+        stderr,
+        /^Stopped at once; done: convert 6 of 6 blocks; \S*out\.zarr\.zip is not written yet\.$/m,
+      )
+      assert.deepEqual(left(), [`${file}.unfinished.zarr`])
+      await ok(...convert)
+      assert.deepEqual(left(), [file])
+      assert.equal(await hashVoxels(join(cwd, path)), await hashVoxels(input))
+    })
+
+    it('fails with one error and how to continue if the disk is full, keeps the arrays, and is packed once there is room', async (t) => {
+      const { cwd, left } = place()
+      using disk = smallDiskOrSkip(t, cwd, '16m')
+      if (disk === undefined) return
+      const onDisk = ['convert', input, `disk/${path}`, ...convert.slice(3)]
+      // Almost as much as its arrays need is not enough for the file as well.
+      disk.remount('size=13m')
+      const full = await bellis(onDisk, { cwd })
+      assert.equal(full.code, 1, full.stderr)
+      const errors = full.stderr.split('\n').filter((line) => line.startsWith('bellis:'))
+      assert.equal(errors.length, 1, full.stderr)
+      assert.match(errors[0] ?? '', /disk\/out\.zarr\.zip.*: the disk is full; free some space/)
+      assert.match(full.stderr, /^To continue: bellis convert .* disk\/out\.zarr\.zip\/raw /m)
+      assert.deepEqual(readdirSync(disk.path), [`${file}.unfinished.zarr`])
+      disk.remount('size=64m')
+      const again = await bellis(onDisk, { cwd })
+      assert.equal(again.code, 0, again.stderr)
+      assert.match(again.stdout, /Nothing left to do: all 6 blocks were done before/)
+      assert.deepEqual([left(), readdirSync(disk.path)], [['disk'], [file]])
+      assert.equal(await hashVoxels(join(disk.path, path)), await hashVoxels(input))
+    })
 
     it('keeps what is done beside it while blocks are missing, and says so', async () => {
       const { cwd, run, ok, left } = place()

@@ -120,6 +120,8 @@ describe('bellis runs', () => {
     const again = ['smooth', 'damaged.zarr/s', 'damaged.zarr/t', ...command.slice(3), '--sigma', '0.1']
     const failed = await call(...again, '--block-write', '4,24,24')
     assert.equal(failed.code, 1, failed.stderr)
+    // The first block is the last one in the record.
+    assert.equal((await call(...again, '--block-write', '4,24,24', '--only', '0:4,0:24,0:24')).code, 1)
     const regions = ['0: 0,0,0:160,96,96 nm, voxels 0:4,0:24,0:24', '4: 160,0,0:160,96,96 nm, voxels 4:8,0:24,0:24']
     const { stdout } = await call('status', 'last')
     for (const text of [failed.stderr, stdout]) {

@@ -59,7 +59,7 @@ async function writeStates(array: VolumeArray, { done, failedBlocks, mask }: Rec
   const rowElements = shape.slice(1).reduce((product, length) => product * length, 1)
   const chunkRows = chunkShape[0] as number
   const rows = chunkRows * Math.max(1, Math.floor(SLAB_ELEMENTS / (chunkRows * rowElements)))
-  const failed = failedBlocks.toSorted((a, b) => a - b)
+  const failed = failedBlocks
   let nextFailed = 0
   const [rowSize, ...sizes] = array.voxelSize as readonly [number, ...number[]]
   const [start, ...offsets] = roi.offset as readonly [number, ...number[]]

@@ -41,11 +41,11 @@ export interface RecordedTaskState {
   readonly leftOut?: number
   /** Bit i % 8 (lowest first) of byte floor(i / 8): block i is outside the mask of the last start. */
   readonly mask?: Uint8Array
-  /** The last attempt of failed blocks, at most as many as requested. */
+  /** The last attempt of failed blocks, sorted by block; at most as many as requested, those that failed first. */
   readonly failures: readonly FailedAttempt[]
   /** Bit i % 8 (lowest first) of byte floor(i / 8): block i is done. */
   readonly done: Uint8Array
-  /** Indices of failed blocks. */
+  /** Indices of failed blocks, sorted. */
   readonly failedBlocks: readonly number[]
 }
 
@@ -140,7 +140,9 @@ async function readTasks(
       ...(mask === undefined ? {} : { masked }),
       ...given({ leftOut }),
     }
-    states.push({ ...counts, ...given({ mask }), failures: lastAttempts, done, failedBlocks: blocks })
+    const failures = lastAttempts.toSorted((a, b) => a.block - b.block)
+    const failedBlocks = blocks.toSorted((a, b) => a - b)
+    states.push({ ...counts, ...given({ mask }), failures, done, failedBlocks })
   }
   return states
 }

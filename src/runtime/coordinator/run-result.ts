@@ -10,7 +10,7 @@ export interface TaskResult extends TaskCounts {
   readonly voxelsPerSecond: number
   /** How long the blocks took in this start of the run, ms. */
   readonly blockMs: DurationSummary
-  /** Blocks that failed for good, in the order in which they failed; at most `MAX_FAILURES`. */
+  /** Blocks that failed for good, sorted by their index; at most `MAX_FAILURES`. */
   readonly failures: readonly BlockFailure[]
   /** Why the task was abandoned, if it was. */
   readonly error?: WireError

@@ -167,7 +167,8 @@ export class RunTally {
         blocksPerSecond,
         blockMs: task.durations.summary(),
         voxelsPerSecond: blocksPerSecond * task.planned.voxelsPerBlock,
-        failures: task.failures,
+        // In the order of their places, whichever failed first.
+        failures: task.failures.toSorted((a, b) => a.index - b.index),
         ...(task.error === undefined ? {} : { error: task.error }),
       }
     })

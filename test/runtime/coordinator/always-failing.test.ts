@@ -56,6 +56,28 @@ describe('a task that always fails', () => {
     assert.deepEqual([task?.completed, task?.failed, task?.error], [300, 2700, undefined])
   })
 
+  it('has its failures in the order of their places, not of their times', async () => {
+    const times: number[] = []
+    const hasFailed = Promise.withResolvers<void>()
+    const task = line('a', 2, async ({ index }) => {
+      if (index === 0) await hasFailed.promise
+      fails()
+    })
+    const result = await runInline([task], {
+      maxRetries: 0,
+      onEvent: (event) => {
+        if (event.type !== 'block-failed') return
+        times.push(event.failure.index)
+        hasFailed.resolve()
+      },
+    })
+    assert.deepEqual(times, [1, 0])
+    assert.deepEqual(
+      result.tasks[0]?.failures.map(({ index }) => index),
+      [0, 1],
+    )
+  })
+
   it('tries a block as often as its task says, or as the run does', async () => {
     const failures = async (task: { maxRetries?: number }) => {
       const { tasks } = await runInline([line('a', 1, fails, task)], { maxRetries: 3 })

@@ -25,7 +25,7 @@ import { announcePage, printInvitation } from './report/announcements.ts'
 import { type Notifier, startNotifier } from './report/notifier.ts'
 import { describePlan, planDocument } from './report/plan-report.ts'
 import { ProgressDisplay } from './report/progress.ts'
-import { type Conclusion, describeStop, printContinuation, reportRun } from './report/run-report.ts'
+import { type Conclusion, describeRest, describeStop, printContinuation, reportRun } from './report/run-report.ts'
 import { staleLevels } from './report/stale-levels.ts'
 
 interface TaskRunning {
@@ -130,17 +130,20 @@ async function runInTerminal(
   if (metrics !== undefined && !flags.quiet) process.stderr.write(`Metrics: ${metrics.address}\n`)
   let counts: readonly TaskCounts[] = []
   let hasChangedInputs = false
+  let packing: string | undefined
   events.listen((event) => {
     if (event.type === 'run-started' || event.type === 'progress') counts = event.tasks
+    if (event.type === 'packing') packing = event.path
+    if (event.type === 'packed') packing = undefined
     if (event.type === 'warning' && event.about === 'changed-inputs') hasChangedInputs = true
   })
   let notifier: Notifier | undefined
   using stopping = stopOnSignals(
     {
-      first: () => display.note('Stopping: running blocks may finish; Ctrl-C again stops at once.'),
-      asked: () => display.note('Asked to stop: running blocks may finish; Ctrl-C stops at once.'),
+      first: () => display.note(`Stopping: ${describeRest(packing)}; Ctrl-C again stops at once.`),
+      asked: () => display.note(`Asked to stop: ${describeRest(packing)}; Ctrl-C stops at once.`),
       second: () => {
-        display.note(describeStop(counts))
+        display.note(describeStop(counts, packing))
         printContinuation()
         return notifier?.interrupted()
       },

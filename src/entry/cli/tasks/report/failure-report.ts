@@ -47,6 +47,7 @@ export interface ShownFailures {
   readonly id: string
   /** Why the task was abandoned. */
   readonly error?: WireError | undefined
+  /** Sorted by block. */
   readonly failures: readonly ShownFailure[]
   /** How many blocks failed, if that is more than there are failures. */
   readonly failed?: number
@@ -74,7 +75,7 @@ export function describeFailures(
     line(`${paint('red', verb, screen)} ${printableLine(first ?? '')}`),
     ...others.map((other) => `    ${printableLine(other)}`),
   ]
-  const groups = groupFailures([...failures].sort((a, b) => indexOf(a) - indexOf(b)))
+  const groups = groupFailures(failures)
   const shown = groups
     .slice(0, MAX_SHOWN_GROUPS)
     .flatMap(({ failures: group, isSame }) => [
@@ -109,9 +110,6 @@ function describeGroup([first, ...others]: readonly [ShownFailure, ...ShownFailu
   const [reason, ...rest] = reasonFirst(what)
   return [`${block} after ${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}${more}: ${reason}${where}`, ...rest]
 }
-
-/** The number of a block in its task. */
-const indexOf = ({ block }: ShownFailure): number => Number(block.slice(block.lastIndexOf('/') + 1))
 
 const describeRegion = ({ region: { nm, voxels } }: ShownFailure): string =>
   `${nm} nm${voxels === undefined ? '' : `, voxels ${voxels}`}`

@@ -55,10 +55,19 @@ export const printContinuation = (): void =>
     `${withCommand('To continue', continuationOf(commandOfProcess(), process.cwd(), variablesOfProcess()), process.stderr)}\n`,
   )
 
-/** How far a run was when it was stopped without waiting for its blocks. @param counts none if it had not started */
-export function describeStop(counts: readonly TaskCounts[]): string {
+/** What a run that is asked to stop does first. @param packing the file that it is writing from its complete arrays, if any */
+export const describeRest = (packing: string | undefined): string =>
+  packing === undefined ? 'running blocks may finish' : `all blocks are done, and ${packing} is packed first`
+
+/**
+ * How far a run was when it was stopped without waiting for its blocks.
+ * @param counts none if it had not started
+ * @param packing as for `describeRest`
+ */
+export function describeStop(counts: readonly TaskCounts[], packing: string | undefined): string {
   const done = counts.map(({ id, completed, total }) => `${id} ${showBlocksOf(completed, total)}`)
-  return `Stopped at once${done.length > 0 ? `; done: ${done.join(', ')}` : ''}.`
+  const notPacked = packing === undefined ? '' : `; ${packing} is not written yet`
+  return `Stopped at once${done.length > 0 ? `; done: ${done.join(', ')}` : ''}${notPacked}.`
 }
 
 /** Where the outputs are, and how to look at them. */
