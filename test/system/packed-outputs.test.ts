@@ -115,7 +115,8 @@ for (const { name, path } of [
           after()
         },
       })
-    const FIRST = /^Stopping: all blocks are done, and \S*out\.zarr\.zip is packed first; Ctrl-C again stops at once\.$/m
+    const FIRST =
+      /^Stopping: all blocks are done, and \S*out\.zarr\.zip is packed first; Ctrl-C again stops at once\.$/m
 
     it('finishes packing after Ctrl-C, and says so', async () => {
       const { cwd, left } = place()
@@ -130,10 +131,7 @@ for (const { name, path } of [
       const LAST = /^To continue: bellis convert /m
       const { code, stderr } = await interrupted(cwd, [FIRST, LAST], () => {})
       assert.equal(code, 130, stderr)
-      assert.match(
-        stderr,
-        /^Stopped at once; done: convert 6 of 6 blocks; \S*out\.zarr\.zip is not written yet\.$/m,
-      )
+      assert.match(stderr, /^Stopped at once; done: convert 6 of 6 blocks; \S*out\.zarr\.zip is not written yet\.$/m)
       assert.deepEqual(left(), [`${file}.unfinished.zarr`])
       await ok(...convert)
       assert.deepEqual(left(), [file])
