@@ -90,6 +90,8 @@ function endWithInput(): void {
   if (process.stdin instanceof Socket) process.stdin.unref()
 }
 
+const endNow = (): void => process.exit()
+
 /** Runs the command line. Sets the process's exit code and never throws. @param args without the program's name */
 export async function main(args: readonly string[]): Promise<void> {
   endWithInput()
@@ -107,6 +109,6 @@ export async function main(args: readonly string[]): Promise<void> {
     process.exitCode = error instanceof CommanderError ? (error.exitCode === 0 ? 0 : 2) : reportError(error, args)
   }
   // All is reported: a signal ends what is left of the process and changes nothing of that, nor the exit code.
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit())
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.off(signal, endNow).on(signal, endNow)
   await endWithStuckThreads(Number(process.exitCode ?? 0))
 }
