@@ -294,6 +294,19 @@ describe('a coordinator', () => {
     )
   })
 
+  it('prints the result if Ctrl-C is pressed when the run is over and not reported yet', async () => {
+    using folder = temporaryFolder()
+    // The command no longer listens for a stop of the run.
+    const late = `data:text/javascript,${encodeURIComponent(
+      "const { off } = process; process.off = (name, listener) => { off.call(process, name, listener); if (name === 'SIGINT') { process.off = off; process.kill(process.pid, 'SIGINT') } return process }",
+    )}`
+    const args = ['convert', raw, 'out.zarr/raw', '--pool', 'inline']
+    const env = { NODE_OPTIONS: `--import=${late}` }
+    const { code, stdout, stderr } = await bellis(args, { cwd: folder.path, env })
+    assert.equal(code, 0, stderr)
+    assert.match(stdout, /^✔ convert: [\s\S]*^Written: out\.zarr\/raw$/m)
+  })
+
   it('keeps the exit code if Ctrl-C is pressed after all has been reported', async () => {
     using folder = temporaryFolder()
     const late = `data:text/javascript,${encodeURIComponent(

@@ -194,6 +194,19 @@ describe("a mistake in a task's module", {
   }
 })
 
+describe("a task's module below a package.json", () => {
+  it('is run without a warning of Node if that file does not say what kind of modules there are', async () => {
+    using folder = temporaryFolder()
+    writeFileSync(join(folder.path, 'package.json'), '{}')
+    writeFileSync(join(folder.path, 'task.ts'), task({}))
+    const { code, stderr } = await bellis(['run', 'task.ts', '--workers', '1'], { cwd: folder.path })
+    assert.equal(code, 0, stderr)
+    assert.doesNotMatch(stderr, /Warning|package\.json/)
+    const logs = join(folder.path, '.bellis', readdirSync(join(folder.path, '.bellis'))[0] ?? '', 'logs')
+    for (const name of readdirSync(logs)) assert.equal(readFileSync(join(logs, name), 'utf8'), '')
+  })
+})
+
 /** A limit for tests that would otherwise wait for weeks for a block that never ends. */
 const ENDS = { timeout: 300_000 }
 

@@ -82,6 +82,7 @@ const marks = globalThis as { [importing]?: string }
 export const moduleBeingImported = (): string | undefined => marks[importing]
 
 async function importModule(module: string): Promise<Record<string, unknown>> {
+  using _quiet = withoutTypeWarning()
   try {
     marks[importing] = module
     return (await import(module)) as Record<string, unknown>
@@ -91,6 +92,21 @@ async function importModule(module: string): Promise<Record<string, unknown>> {
     })
   } finally {
     delete marks[importing]
+  }
+}
+
+/** Hides Node's advice to say in package.json that modules are modules: the user may not have written that file, and nothing is wrong. */
+function withoutTypeWarning(): Disposable {
+  const { process } = globalThis
+  const { emitWarning } = process
+  const filtered = ((warning: string | Error, ...rest: [{ code?: string }]) => {
+    if (rest[0]?.code !== 'MODULE_TYPELESS_PACKAGE_JSON') emitWarning.call(process, warning, ...(rest as [never]))
+  }) as typeof emitWarning
+  process.emitWarning = filtered
+  return {
+    [Symbol.dispose]() {
+      if (process.emitWarning === filtered) process.emitWarning = emitWarning
+    },
   }
 }
 

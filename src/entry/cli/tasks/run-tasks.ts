@@ -61,7 +61,9 @@ export async function runTasks(
   if (flags.overwrite && !flags.yes) await confirmOverwrite(pipeline)
   // The run goes on if the reader of its output leaves; without this listener, bin/bellis.js exits then.
   process.stdout.on('error', () => {})
+  using reporting = untilReported(watch)
   const { result, hasChangedInputs } = await runInTerminal(pipeline, options, flags, watch)
+  reporting.begin()
   reportRun(result, flags, {
     written: keptOutputs(pipeline),
     planned: pipeline.tasks,
@@ -205,6 +207,22 @@ interface StopOnSignals extends Disposable {
   readonly signal: AbortSignal
   /** The run stops for another reason, such as `bellis stop`: the next Ctrl-C counts as the second. */
   begin(): void
+}
+
+/** Keeps a Ctrl-C that comes when the run is over from ending the process before its result is printed; a second one does. */
+function untilReported(watch: UserCodeWatch | undefined): Disposable & { begin(): void } {
+  let isOver = false
+  let signals = 0
+  const onSignal = () => {
+    if (isOver && ++signals > 1) (watch ?? process).exit(130)
+  }
+  process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
+  return {
+    begin: () => {
+      isOver = true
+    },
+    [Symbol.dispose]: () => void process.off('SIGINT', onSignal).off('SIGTERM', onSignal),
+  }
 }
 
 /** A signal that is aborted by the first Ctrl-C or SIGTERM, or by an error in the user's code; the second Ctrl-C ends the process. */
