@@ -458,6 +458,21 @@ def _lease(message: Mapping[str, Any]) -> _Lease:
     return _Lease(_whole(message.get("lease"), "lease"), _text(message.get("taskId"), "taskId"), indices, rois)
 
 
+def _check_task(task: Mapping[str, Any]) -> None:
+    """Checks the optional parts of a description on which the blocks rely."""
+    for name in ("unit", "folder"):
+        if task.get(name) is not None:
+            _text(task[name], name)
+    for name in ("voxels", "resources", "owns"):
+        if task.get(name) is not None and not isinstance(task[name], dict):
+            raise ProtocolError(f"Invalid message: {name} must be an object.")
+    voxels = task.get("voxels") or {}
+    for name in ("voxelSize", "offset"):
+        if not all(type(number) in (int, float) for number in _list(voxels.get(name) or [], name)):
+            raise ProtocolError(f"Invalid message: {name} must be a list of numbers.")
+    _list((task.get("owns") or {}).get("outputs") or [], "outputs")
+
+
 class _Grid:
     """The blocks of a task: their Rois, computed from their numbers, last axis fastest."""
 
@@ -791,7 +806,7 @@ class _Writer:
         for path in self._files:
             try:
                 # The file system sets the time: its clock may differ from that of this machine.
-                with open(path, "r+b") as file:
+                with open(os.open(path, os.O_WRONLY | _NO_LINK), "wb") as file:
                     file.write(b"{")
             except OSError:
                 pass
@@ -817,6 +832,10 @@ def _holds(leases: Any, lease: int) -> bool:
     return lease >= start or lease in held
 
 
+# A link that is put in place of a file could lead to any file of this user. Windows does not have the flags.
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+
+
 def _create_in(path: str, text: str) -> bool:
     for _ in range(10):
         try:
@@ -825,8 +844,11 @@ def _create_in(path: str, text: str) -> bool:
             pass
         except OSError:
             return False
+        # A link in place of the folder leads to files that are no concern of this process.
+        if os.path.islink(os.path.dirname(path)):
+            return False
         try:
-            with open(path, "w", encoding="utf-8") as file:
+            with open(path, "x", encoding="utf-8") as file:
                 file.write(text)
             return True
         except FileNotFoundError:
@@ -1086,6 +1108,7 @@ class _Worker:
             if not isinstance(task, dict):
                 raise ProtocolError("Invalid message: a task must be an object.")
             task_id = _text(task.get("id"), "id")
+            _check_task(task)
             self._grids[task_id] = _grid(task)
             self._tasks[task_id] = task
         elif kind == "lease":
@@ -1098,6 +1121,8 @@ class _Worker:
                     raise ProtocolError(f'A lease of "{lease.task_id}" has no Rois, and the task has no grid.')
                 if any(index >= grid.count for index in lease.indices):
                     raise ProtocolError(f'A lease of "{lease.task_id}" has blocks beyond the {grid.count} of its grid.')
+            if len(self._queue) >= MAX_LEASES:
+                raise ProtocolError(f"The coordinator leased more than {MAX_LEASES} lots of blocks at once.")
             self._queue.append(lease)
             self._kept.append(lease)
             # A worker holds at most two leases, so all but this one and the one before are settled.
@@ -1132,8 +1157,7 @@ class _Worker:
             "worker": _text(message.get("workerId"), "workerId"),
             "session": _text(message.get("session"), "session"),
         }
-        beat = message.get("heartbeatMs", 0)
-        self._heartbeat_seconds = beat / 1000 if isinstance(beat, (int, float)) else 0.0
+        self._heartbeat_seconds = _whole(message.get("heartbeatMs", 0), "heartbeatMs") / 1000
         self.on_search(False)
         self._is_welcome = self._was_ever_welcome = True
         self._last_sent = time.monotonic()

@@ -173,6 +173,14 @@ class Parser(unittest.TestCase):
         with self.assertRaises(bellis.ProtocolError):
             bellis._grid({"grid": []})
 
+    def test_refuses_invalid_descriptions_of_tasks(self):
+        good = {"id": "t", "voxels": {"voxelSize": [4, 4.5]}, "owns": {"id": "r", "outputs": ["a"]}, "folder": "f", "resources": {"gpu": [1]}}
+        bellis._check_task(good)
+        wrongs = ({"voxels": [1]}, {"voxels": {"voxelSize": 4}}, {"voxels": {"offset": ["0"]}}, {"resources": 1}, {"folder": 5}, {"unit": []})
+        for wrong in (*wrongs, {"owns": "all"}, {"owns": {"outputs": "all"}}):
+            with self.assertRaises(bellis.ProtocolError, msg=str(wrong)):
+                bellis._check_task({**good, **wrong})
+
     def test_cuts_rois_at_the_start_of_the_array(self):
         self.assertEqual(bellis.Roi((-8, 40), (24, 40)).to_slices((8, 4), (0, 20)), (slice(0, 2), slice(5, 15)))
 
@@ -326,6 +334,53 @@ class Link(unittest.TestCase):
             for file in files:
                 os.close(file)
             resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+    def test_refuses_what_no_coordinator_sends_instead_of_breaking(self):
+        for messages in (
+            [{**welcome(), "heartbeatMs": float("nan")}],
+            [{**welcome(), "heartbeatMs": float("inf")}],
+            [{**welcome(), "heartbeatMs": 10**400}],
+            [{**welcome(), "heartbeatMs": 1e-9}],
+            [welcome(), {"type": "task", "task": {**TASK["task"], "voxels": [1]}}],
+            [welcome(), TASK, *(lease(number, 1) for number in range(1, 9))],
+        ):
+
+            def scene(_, link, read):
+                read()
+                send(link, *messages)
+                while link.recv(4096):
+                    pass
+
+            with self.assertRaises(bellis.ProtocolError, msg=str(messages)[:200]):
+                for _ in bellis.blocks(Coordinator(scene).context):
+                    time.sleep(0.3)
+
+    def test_makes_and_changes_nothing_through_a_link_in_place_of_its_files(self):
+        with tempfile.TemporaryDirectory() as folder:
+            precious = os.path.join(folder, "precious")
+            array = os.path.join(folder, "array")
+            for made in (precious, array):
+                os.mkdir(made)
+            with open(os.path.join(array, ".bellis-run"), "w") as file:
+                json.dump({"id": "mine"}, file)
+            writers = os.path.join(array, ".bellis-writers")
+            os.symlink(precious, writers)
+            writer = bellis._Writer("mine", [array], lambda why: None)
+            writer.begin(1)
+            self.assertEqual(os.listdir(precious), [])
+            writer.close()
+            os.remove(writers)
+            writer = bellis._Writer("mine", [array], lambda why: None)
+            writer.begin(1)
+            (name,) = os.listdir(writers)
+            with open(os.path.join(precious, "thesis"), "w") as file:
+                file.write("text")
+            os.remove(os.path.join(writers, name))
+            os.symlink(os.path.join(precious, "thesis"), os.path.join(writers, name))
+            writer._touch()
+            writer.close()
+            with open(os.path.join(precious, "thesis")) as file:
+                self.assertEqual(file.read(), "text")
 
     def test_raises_unexpected_errors_of_its_connection_instead_of_waiting_forever(self):
         def scene(_, link, read):

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { lstat, open, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { constants, lstat, open, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { errnoOf } from '../../core/system-errors.ts'
 import { hasEnded, identityOfProcess, type ProcessIdentity, thisMachine } from '../files/process-identity.ts'
@@ -30,10 +30,13 @@ export const newHolder = (about: Readonly<Record<string, string>>): LockHolder =
   about,
 })
 
+// A link in place of a lock could lead to any file of this user. Windows has neither flag.
+const OVERWRITE = constants.O_WRONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0)
+
 /** Shows that the holder is alive. */
 export async function touch(path: string): Promise<void> {
   // Writing lets the file system set the time; setting the time would use the clock of this machine.
-  const file = await open(path, 'r+')
+  const file = await open(path, OVERWRITE)
   try {
     await file.write('{', 0)
   } finally {

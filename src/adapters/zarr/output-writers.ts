@@ -131,7 +131,7 @@ export class OutputWriter implements Disposable {
   }
 }
 
-/** @returns false if nothing can be written there, and so no array either */
+/** @returns false if nothing can be written there, and so no array either, or if a link leads elsewhere */
 function createIn(file: string, text: string): boolean {
   for (let attempt = 0; attempt < 10; attempt++) {
     try {
@@ -139,8 +139,10 @@ function createIn(file: string, text: string): boolean {
     } catch (error) {
       if (errnoOf(error) !== 'EEXIST') return false
     }
+    const folder = lstatSync(dirname(file), { throwIfNoEntry: false })
+    if (folder?.isDirectory() === false) return false
     try {
-      writeFileSync(file, text)
+      writeFileSync(file, text, { flag: 'wx' })
       return true
     } catch (error) {
       // The last other writer has just removed the folder.

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readdirSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { newHolder, STALE_MS } from '../../../src/adapters/zarr/lock-holder.ts'
+import { newHolder, STALE_MS, touch } from '../../../src/adapters/zarr/lock-holder.ts'
 import { lateWriters, OutputWriter, WRITERS_FOLDER } from '../../../src/adapters/zarr/output-writers.ts'
 import { LOCK_FILE, MARK_FILE } from '../../../src/adapters/zarr/write-guard.ts'
 import { temporaryFolder } from '../../support/command-line.ts'
@@ -107,5 +107,20 @@ describe('the writers of an array', () => {
     utimesSync(join(array.home, WRITERS_FOLDER, 'thesis.txt'), old, old)
     await lateWriters(array.home, () => true)
     assert.deepEqual(readdirSync(join(array.home, WRITERS_FOLDER)), ['thesis.txt'])
+  })
+  it('make and change nothing through a link in place of their folder or their file', async () => {
+    using array = markedArray()
+    const precious = join(array.home, 'precious')
+    mkdirSync(precious)
+    symlinkSync(precious, array.writers)
+    {
+      using writer = new OutputWriter({ id: 'mine', folders: [array.path] })
+      await writer.during(1, async () => assert.deepEqual(readdirSync(precious), []))
+    }
+    writeFileSync(join(precious, 'thesis.txt'), 'text')
+    const link = join(array.home, 'link')
+    symlinkSync(join(precious, 'thesis.txt'), link)
+    await assert.rejects(touch(link))
+    assert.equal(readFileSync(join(precious, 'thesis.txt'), 'utf8'), 'text')
   })
 })

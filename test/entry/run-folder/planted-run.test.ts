@@ -4,6 +4,7 @@ import {
   chownSync,
   cpSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -104,6 +105,24 @@ describe('the folder of a run that another user has made', () => {
         assert.deepEqual(readdirSync(victim), [], target)
       }
     })
+
+  it('has a start make and remove nothing through a link in place of its history', async () => {
+    const home = join(root, 'started')
+    const run = () => runBlockwise(idle({}), { pool: 'inline', progress: 'sqlite', runDir: home, overwrite: true })
+    await run()
+    const history = join(home, readdirSync(home)[0] as string, 'history')
+    const victim = join(root, 'started-victim')
+    for (const target of [victim, join(victim, 'missing')]) {
+      mkdirSync(victim, { recursive: true })
+      writeFileSync(join(victim, '000001'), 'precious')
+      rmSync(history, { recursive: true })
+      symlinkSync(target, history)
+      await run()
+      assert.deepEqual(readdirSync(victim), ['000001'])
+      assert.deepEqual(readdirSync(history), ['000001'])
+      assert.equal(lstatSync(history).isDirectory(), true)
+    }
+  })
 
   it('makes no lock where there is none, since a run that is running has one', () => {
     const { folder } = planted()

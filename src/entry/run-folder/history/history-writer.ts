@@ -1,4 +1,4 @@
-import { mkdirSync, openSync, rmSync, statSync, writeSync } from 'node:fs'
+import { lstatSync, mkdirSync, openSync, rmSync, statSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { deflateRawSync } from 'node:zlib'
 import { closeQuietly } from '../../../adapters/files/close-quietly.ts'
@@ -50,12 +50,14 @@ export function keepHistory(runFolder: string, events: EventStream, options: His
 }
 
 function openNext(folder: string, { overwrite, maxBytes = MAX_BYTES }: HistoryOptions): number {
+  // What a link in its place leads to is no concern of the run, and no reader follows it.
+  if (lstatSync(folder, { throwIfNoEntry: false })?.isSymbolicLink()) rmSync(folder)
   mkdirSync(folder, { recursive: true })
   const numbers = historyNumbers(folder)
   let bytes = 0
   for (const number of numbers.toReversed()) {
     const path = join(folder, historyFile(number))
-    bytes += statSync(path).size
+    bytes += lstatSync(path).size
     if (overwrite || bytes > maxBytes * PART_BEFORE) rmSync(path, { force: true })
   }
   return openSync(join(folder, historyFile((numbers.at(-1) ?? 0) + 1)), 'wx')
