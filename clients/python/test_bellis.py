@@ -351,9 +351,11 @@ class Link(unittest.TestCase):
                 while link.recv(4096):
                     pass
 
+            worker = bellis._Worker(Coordinator(scene).context, None)
             with self.assertRaises(bellis.ProtocolError, msg=str(messages)[:200]):
-                for _ in bellis.blocks(Coordinator(scene).context):
-                    time.sleep(0.3)
+                for _ in worker.blocks():
+                    with worker._changed:
+                        worker._changed.wait_for(lambda: worker._ended, 10)
 
     def test_makes_and_changes_nothing_through_a_link_in_place_of_its_files(self):
         with tempfile.TemporaryDirectory() as folder:
