@@ -34,12 +34,23 @@ const MAX_BIGINT_DIGITS = 1000
  */
 export function parseJson(text: string): Json {
   try {
-    return exact.parse(text, reviver(undefined)) as Json
+    return parseWith(text, undefined)
   } catch (error) {
     const mark = unusedMark(text)
     const marked = markNonFinite(text, mark)
     if (marked === text) throw error
-    return exact.parse(marked, reviver(mark)) as Json
+    return parseWith(marked, mark)
+  }
+}
+
+function parseWith(text: string, mark: string | undefined): Json {
+  try {
+    return exact.parse(text, reviver(mark)) as Json
+  } catch (error) {
+    // The stack has ended.
+    throw error instanceof RangeError
+      ? new SyntaxError('its lists and objects are nested too deeply', { cause: error })
+      : error
   }
 }
 

@@ -86,4 +86,16 @@ describe('exact JSON', () => {
     assert.equal(stringifyJson(parseJson(`{"a": ${digits}}`)), `{\n  "a": ${digits}\n}\n`)
     assert.ok(performance.now() - start < 5000)
   })
+  for (const [what, value] of [
+    ['', '0'],
+    [' with bare words', 'NaN'],
+  ] as const) {
+    it(`says that lists are nested too deeply${what}, and not what the stack of this program is`, () => {
+      const deep = `{"a": ${value}, "b": ${'['.repeat(500_000)}${']'.repeat(500_000)}}`
+      assert.throws(() => parseJson(deep), {
+        name: 'SyntaxError',
+        message: 'its lists and objects are nested too deeply',
+      })
+    })
+  }
 })
