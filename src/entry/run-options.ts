@@ -134,18 +134,17 @@ function checkLocalWorkers({ workers = 1, pool = 'process' }: RunOptions): void 
 const quoted = (name: string): string => `"${name}"`
 
 /**
- * Checks the pools of single tasks against the tasks that there are.
+ * Checks what is given for single tasks against the tasks that there are.
  * @throws ConfigError `INVALID_CONFIG` naming the task
  */
-export function checkTaskPools(tasks: readonly PlannedTask[], { taskPools = {}, pool }: Partial<RunOptions>): void {
+export function checkTaskPools(tasks: readonly PlannedTask[], options: Partial<RunOptions>): void {
+  const { taskPools = {}, pool, memoryRetry } = options
+  const ids = tasks.map(({ id }) => id)
+  const expected = `one of the tasks of the run: ${ids.map(quoted).join(', ')}`
+  for (const id of typeof memoryRetry === 'object' ? Object.keys(memoryRetry) : [])
+    check(ids.includes(id), 'The task of a memory retry', id, expected)
   for (const [id, own] of Object.entries(taskPools)) {
-    const ids = tasks.map(({ id: each }) => quoted(each)).join(', ')
-    check(
-      tasks.some((task) => task.id === id),
-      'The task of a pool',
-      id,
-      `one of the tasks of the run: ${ids}`,
-    )
+    check(ids.includes(id), 'The task of a pool', id, expected)
     const kinds = TASK_POOLS.map(quoted).join(', ')
     check([undefined, ...TASK_POOLS].includes(own.pool), `The pool of task "${id}"`, own.pool, kinds)
     check(pool !== 'inline', `The pool of task "${id}"`, own.pool, 'none, since the pool of the run is "inline"')

@@ -23,6 +23,8 @@ describe('the options of a run', () => {
       [{ timeoutMs: 0 }, /^timeoutMs 0: expected a number of milliseconds above 0/],
       [{ timeoutMs: Number.NaN }, /^timeoutMs NaN: expected/],
       [{ stopGraceMs: -1 }, /^stopGraceMs -1: expected/],
+      [{ memoryRetry: 1 }, /^memoryRetry 1: expected a number above 1, and at most 64/],
+      [{ memoryRetry: { b: 2 } }, /^The task of a memory retry b: expected one of the tasks of the run: "a"/],
     ]
     for (const [options, message] of cases) {
       await assert.rejects(runBlockwise(task, options as RunOptions), { code: 'INVALID_CONFIG', message })
