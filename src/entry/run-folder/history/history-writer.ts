@@ -1,4 +1,4 @@
-import { lstatSync, mkdirSync, openSync, rmSync, statSync, writeSync } from 'node:fs'
+import { lstatSync, mkdirSync, openSync, rmSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { deflateRawSync } from 'node:zlib'
 import { closeQuietly } from '../../../adapters/files/close-quietly.ts'
