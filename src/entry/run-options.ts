@@ -49,7 +49,7 @@ export interface RunOptions extends NetworkOptions, RunLimits {
    */
   readonly only?: string
   /**
-   * Continues a run whose volume has grown: outputs are made larger, blocks that are done stay so unless they read what is new, and the others
+   * Continues a run whose volume or region has grown: outputs are made larger, blocks that are done stay so unless they read what is new, and the others
    * are done. A run whose volume has not grown is continued as always. @default false, such a run is refused
    */
   readonly grow?: boolean

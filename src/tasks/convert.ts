@@ -63,6 +63,7 @@ export const convert = defineTask({
       fit: 'shrink',
       readWriteConflict: false,
       writes: [output],
+      regionFields: ['roi'],
       memory: copiesChunks(input, output) ? 2 * bytesOf(input, step) : bytesOf(input, inVoxels(input, block.shape)),
     }
   },

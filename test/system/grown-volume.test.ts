@@ -269,3 +269,147 @@ describe('a run whose volume has grown', () => {
     assert.equal(attributes.bellis.task, 'convert')
   })
 })
+
+/** Adds 1 to a region of an array in one that is there already. */
+const ADD = `
+import { defineTask, parseRoi, roi, z } from 'bellis'
+export default defineTask({
+  name: 'add',
+  config: z.object({ roi: z.string() }),
+  async plan(config, { arrays }) {
+    const output = await arrays.open('out.zarr/sum')
+    await arrays.open('in.zarr/raw')
+    const totalRoi = parseRoi(config.roi, 'nm', output)
+    const block = roi(totalRoi.offset, [8, 16, 16])
+    const context = roi(totalRoi.offset.map((start) => start - 1), [10, 18, 18])
+    return {
+      totalRoi: roi(totalRoi.offset.map((start) => start - 1), totalRoi.shape.map((length) => length + 2)),
+      readRoi: context, writeRoi: block, writes: [output], regionFields: ['roi'],
+    }
+  },
+  async setup(config, { arrays }) {
+    const [input, output] = [await arrays.open('in.zarr/raw'), await arrays.open('out.zarr/sum', { mode: 'r+' })]
+    return async (block) => {
+      const voxels = await input.read(block.writeRoi)
+      await output.write(block.writeRoi, { ...voxels, data: voxels.data.map((value) => value + 1) })
+    }
+  },
+})`
+
+describe('a run whose region has grown', () => {
+  const copy = (roi: string, output: string) => [
+    'convert',
+    'in.zarr/raw',
+    output,
+    ...(roi === '' ? [] : ['--roi', roi]),
+    ...['--chunk', '8,16,16', ...inline],
+  ]
+
+  it('is the same run, and continues with --grow up to the whole volume, in the same folder', async () => {
+    using folder = temporaryFolder()
+    const cwd = folder.path
+    const { call, succeed } = await calls(cwd)
+    await makeInput(join(cwd, 'in.zarr/raw'), [160, 64, 64])
+    await succeed(...copy('0:130,0:32,0:64', 'out.zarr/c'))
+    const refused = await call(...copy('0:160,0:64,0:64', 'out.zarr/c'))
+    assert.equal(refused.code, 2)
+    assert.match(refused.text, /its shape is \(130, 32, 64\), not \(160, 64, 64\); continue it with the larger volume/)
+    const runs = runsIn(cwd)
+    // Blocks have 128 × 32 × 64 voxels: the second one was cut.
+    const again = await succeed(...copy('0:160,0:32,0:64', 'out.zarr/c'), '--grow', '--json')
+    const [task] = JSON.parse(again.stdout).tasks
+    assert.deepEqual([task.total, task.completed, task.skipped], [2, 2, 1])
+    assert.match(again.text, /The volume has grown\. convert: 1 blocks carried over, 1 done again, 0 new\./)
+    // Without a region, it is that of the whole volume.
+    const whole = JSON.parse((await succeed(...copy('', 'out.zarr/c'), '--grow', '--json')).stdout)
+    assert.deepEqual([whole.tasks[0].total, whole.tasks[0].skipped], [4, 2])
+    assert.equal(await hashVoxels(join(cwd, 'out.zarr/c')), await hashVoxels(join(cwd, 'in.zarr/raw')))
+    assert.match((await succeed(...copy('', 'out.zarr/c'), '--grow')).text, /Nothing left to do/)
+    // Another text for the same region.
+    assert.match((await succeed(...copy('0:160,0:64,0:64', 'out.zarr/c'), '--grow')).text, /Nothing left to do/)
+    assert.deepEqual(runsIn(cwd), runs)
+    assert.equal(runs.length, 1)
+  })
+
+  it('has the voxels of a run from scratch whenever it is killed', async () => {
+    using folder = temporaryFolder()
+    using saved = temporaryFolder()
+    const cwd = folder.path
+    const { succeed } = await calls(cwd)
+    const [before, after] = ['0:20,0:32,0:32', '0:40,0:48,0:64']
+    await makeInput(join(cwd, 'in.zarr/raw'), [40, 48, 64])
+    await succeed(...copy(before, 'out.zarr/c'))
+    await succeed(...copy(after, 'scratch.zarr/c'))
+    const expected = await hashVoxels(join(cwd, 'scratch.zarr/c'))
+    cpSync(cwd, saved.path, { recursive: true, preserveTimestamps: true })
+    for (const steps of [1, 2, 3, 4, 5]) {
+      const killed = await bellis([...copy(after, 'out.zarr/c'), '--grow'], { cwd, env: dyingAfter(steps) })
+      assert.equal(killed.code, 'SIGKILL', `step ${steps}`)
+      await succeed(...copy(after, 'out.zarr/c'), '--grow')
+      assert.equal(await hashVoxels(join(cwd, 'out.zarr/c')), expected, `killed before step ${steps}`)
+      assert.match((await succeed(...copy(after, 'out.zarr/c'), '--grow')).text, /Nothing left to do/)
+      rmSync(cwd, { recursive: true })
+      cpSync(saved.path, cwd, { recursive: true, preserveTimestamps: true })
+    }
+  })
+
+  it('is refused, and left as it was, if the new region does not contain the old one, or starts before an array that the run created', async () => {
+    using folder = temporaryFolder()
+    const cwd = folder.path
+    const { call, succeed } = await calls(cwd)
+    await makeInput(join(cwd, 'in.zarr/raw'), [32, 48, 64])
+    await succeed(...copy('8:24,0:32,0:32', 'out.zarr/c'))
+    const refusals: [string, RegExp][] = [
+      [
+        '8:16,0:48,0:32',
+        /its shape is \(16, 32, 32\), not \(8, 48, 32\); an array grows at its ends only: write a region/,
+      ],
+      [
+        '16:32,0:32,0:32',
+        /at \(8, 0, 0\) nm, not .* at \(16, 0, 0\) nm; an array grows at its ends only: write a region/,
+      ],
+      [
+        '0:24,0:32,0:32',
+        /at \(8, 0, 0\) nm, not .* at \(0, 0, 0\) nm; an array grows at its ends only: write a region/,
+      ],
+    ]
+    for (const [roi, expected] of refusals) {
+      const { code, text } = await call(...copy(roi, 'out.zarr/c'), '--grow')
+      assert.equal(code, 2, text)
+      assert.match(text, expected)
+    }
+    assert.match((await succeed(...copy('8:24,0:32,0:32', 'out.zarr/c'))).text, /Nothing left to do/)
+  })
+
+  it('may grow by whole blocks at its start if the task opens its output itself', async () => {
+    using folder = temporaryFolder()
+    const cwd = folder.path
+    const { call, succeed } = await calls(cwd)
+    writeFileSync(join(cwd, 'add.ts'), ADD)
+    await makeInput(join(cwd, 'in.zarr/raw'), [32, 48, 64])
+    const options = { shape: [32, 48, 64], dtype: 'uint8', chunkShape: [8, 16, 16] } as const
+    await (await createArray(join(cwd, 'out.zarr/sum'), options)).close()
+    const add = (roi: string) => ['run', 'add.ts', '--roi', roi, ...inline]
+    await succeed(...add('16,16,16:16,32,32'))
+    const smaller = await call(...add('24,16,16:8,32,32'), '--grow')
+    assert.equal(smaller.code, 2)
+    assert.match(
+      smaller.text,
+      /task "add": it wrote 16,16,16:16,32,32, which is not inside 24,16,16:8,32,32\. A volume may grow at its ends/,
+    )
+    const askew = await call(...add('12,16,16:20,32,32'), '--grow')
+    assert.match(askew.text, /\(4, 0, 0\) were added at the start, which are not whole blocks of \(8, 16, 16\)/)
+    const other = await call(...add('8,0,16:24,48,48'))
+    assert.match(other.text, /belongs to another run: task "add" was recorded with .*--grow if its volume has grown/)
+    const { stdout } = await succeed(...add('8,0,16:24,48,48'), '--grow', '--json')
+    // All 8 blocks that were there read beyond an old end, so they are done again.
+    const [task] = JSON.parse(stdout).tasks
+    assert.deepEqual([task.total, task.skipped], [27, 0])
+    await using output = await openArray(join(cwd, 'out.zarr/sum'))
+    const { data } = await output.read(roi([8, 0, 16], [24, 48, 48]))
+    const expected: number[] = []
+    for (let z = 8; z < 32; z++)
+      for (let y = 0; y < 48; y++) for (let x = 16; x < 64; x++) expected.push(voxel(z, y, x) + 1)
+    assert.deepEqual(Array.from(data, Number), expected)
+  })
+})

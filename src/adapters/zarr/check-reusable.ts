@@ -38,12 +38,19 @@ export function checkReusable(existing: ArrayDescription, options: CreateArrayOp
     if (is !== wanted) differ('placement', is, wanted)
   }
   if (differences.length === 0) return
-  const isSmaller = differences.length === 1 && isPartOf(existing.shape, options.shape)
-  const continues = isSmaller ? 'continue it with the larger volume (--grow), ' : ''
   throw new ConfigError(
     'DATASET_EXISTS',
-    `${existing.path} already exists, and ${differences.join(', ')}; ${continues}overwrite it (--overwrite) or choose another name.`,
+    `${existing.path} already exists, and ${differences.join(', ')}; ${howToGrow(existing, options, differences)}overwrite it (--overwrite) or choose another name.`,
   )
+}
+
+function howToGrow(existing: ArrayDescription, options: CreateArrayOptions, differences: readonly string[]): string {
+  if (options.ifExists === 'grow') {
+    const isOther = differences.every((difference) => /^its (shape|placement) /.test(difference))
+    return isOther ? 'an array grows at its ends only: write a region that starts where it does and contains it, ' : ''
+  }
+  const isSmaller = differences.length === 1 && isPartOf(existing.shape, options.shape)
+  return isSmaller ? 'continue it with the larger volume (--grow), ' : ''
 }
 
 /** Whether an array that exists is opened only if it is as wanted. */

@@ -200,7 +200,10 @@ const ownRunOptions = (command: Command): Command =>
         .default('end'),
     )
     .optionsGroup(GROUPS.output)
-    .option('--grow', 'continue a run whose volume has grown: make outputs larger, keep blocks that read nothing new')
+    .option(
+      '--grow',
+      'continue a run whose volume or region has grown: make outputs larger, keep blocks that read nothing new',
+    )
     .option('--overwrite', 'start again: replace the outputs and discard recorded progress')
     .option('--yes', 'do not ask for confirmation')
     .option('--write-empty-chunks', 'write chunks of the fill value alone, too; without them, such chunks are left out')

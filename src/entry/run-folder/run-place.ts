@@ -18,26 +18,55 @@ export const runsHome = (runDir?: string): string => runDir ?? process.env.BELLI
  * `.bellis/<pipeline>-<output>-<first 8 digits of a hash>`; the hash is the same for the same tasks and configurations. A folder that
  * ends in it is the run's, whatever its name begins with. Grids are not part of the
  * hash: if a run is found with another grid, its data or code has changed, and the user has to decide. Paths in
- * configurations are relative to the working directory, so the hash includes the path from the home to it.
+ * configurations are relative to the working directory, so the hash includes the path from the home to it. Fields that only choose a region
+ * are not part of it either.
  */
 export function runFolder(pipeline: PlannedPipeline, options: { readonly runDir?: string | undefined }): string {
   const home = runsHome(options.runDir)
-  const tasks = pipeline.tasks.map(({ id, source, after, isTransient }) => ({
-    id,
-    after,
-    // The output of a transient task may be gone, so a run that keeps it is another run.
-    ...(isTransient ? { transient: true } : {}),
-    ...(isTaskNode(source) ? { name: source.definition.options.name, config: source.config } : {}),
-  }))
+  const output = keptOutputs(describeTasks(pipeline)).at(-1)
+  const own = runName(pipeline.name ?? namesOf(pipeline), output)
+  const names = namesIn(home)
+  // In the names of version 0.1.0, regions were part of the hash.
+  for (const suffix of new Set([suffixOf(pipeline, home, withoutRegion), suffixOf(pipeline, home, fullConfig)])) {
+    const existing = names.filter((other) => other.endsWith(suffix) && !other.startsWith('.'))
+    const [first] = existing
+    if (first !== undefined) return join(home, existing.includes(own + suffix) ? own + suffix : first)
+  }
+  return join(home, own + suffixOf(pipeline, home, withoutRegion))
+}
+
+/** The digits that tell a run from all others. @param configOf what of a task's configuration counts */
+function suffixOf(pipeline: PlannedPipeline, home: string, configOf: (task: PlannedTask) => object): string {
+  const tasks = pipeline.tasks.map((task) => {
+    const { id, source, after, isTransient } = task
+    return {
+      id,
+      after,
+      // The output of a transient task may be gone, so a run that keeps it is another run.
+      ...(isTransient ? { transient: true } : {}),
+      ...(isTaskNode(source) ? { name: source.definition.options.name, config: configOf(task) } : {}),
+    }
+  })
   const hash = createHash('sha256')
     .update(canonicalJson({ from: relative(home, '.'), tasks }))
     .digest('hex')
-  const suffix = `-${hash.slice(0, 8)}`
-  const output = keptOutputs(describeTasks(pipeline)).at(-1)
-  const name = runName(pipeline.name ?? namesOf(pipeline), output) + suffix
-  const existing = namesIn(home).filter((other) => other.endsWith(suffix) && !other.startsWith('.'))
-  return join(home, existing.includes(name) ? name : (existing[0] ?? name))
+  return `-${hash.slice(0, 8)}`
 }
+
+const fullConfig = ({ source }: PlannedTask): object => (isTaskNode(source) ? source.config : {})
+
+const withoutRegion = (task: PlannedTask): object =>
+  Object.fromEntries(Object.entries(fullConfig(task)).filter(([name]) => !task.regionFields.includes(name)))
+
+/** A configuration, as canonical JSON, without the fields that only choose a region. */
+export const configWithoutRegion = (config: string, { regionFields }: Pick<PlannedTask, 'regionFields'>): string =>
+  regionFields.length === 0
+    ? config
+    : canonicalJson(
+        Object.fromEntries(
+          Object.entries(JSON.parse(config) as object).filter(([name]) => !regionFields.includes(name)),
+        ),
+      )
 
 /** All tasks, or those that no other one waits for if all would be too many. */
 function namesOf({ tasks }: PlannedPipeline): string {

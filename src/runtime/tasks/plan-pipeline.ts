@@ -89,6 +89,7 @@ async function planTask(task: TaskLike, pass: PlanningPass): Promise<PlannedTask
     ...given({ voxels: plan.voxels ?? voxelsOf(writes[0]) }),
     ...given({ mask, masked: await maskedBlocks(task.id, grid, { mask, masked: plan.masked }) }),
     isGrowable: plan.growable ?? true,
+    regionFields: plan.regionFields ?? [],
     isTransient: task.transient ?? false,
     bytesWritten,
     bytesPerBlock,
@@ -215,5 +216,6 @@ const PLAN_FIELDS = Object.keys({
   mask: 1,
   masked: 1,
   growable: 1,
+  regionFields: 1,
   memory: 1,
 } satisfies Record<keyof TaskPlan, 1>)

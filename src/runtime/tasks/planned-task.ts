@@ -45,6 +45,8 @@ export interface PlannedTask {
   readonly leftOut?: Uint8Array
   /** Whether its blocks depend on nothing but the voxels that they read. */
   readonly isGrowable: boolean
+  /** Fields of its configuration that only choose its region. */
+  readonly regionFields: readonly string[]
   /** Its output is removed when no block needs it any more. */
   readonly isTransient: boolean
   /** Bytes of voxels that one block writes. */

@@ -80,6 +80,11 @@ export interface TaskPlan extends BlockGridOptions {
    */
   readonly growable?: boolean
   /**
+   * Fields of the configuration that say nothing but which region the task writes. A run with another region is the same run: it is refused, or
+   * continued with `grow` if the region has become larger. @default none
+   */
+  readonly regionFields?: readonly string[]
+  /**
    * Bytes that the function needs for one block, for the estimate of `bellis plan`. @default the voxels that it reads, and those that it
    * writes
    */

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { mkdirSync, readdirSync, renameSync } from 'node:fs'
 import { basename, join, relative } from 'node:path'
 import { describe, it } from 'node:test'
@@ -31,6 +32,32 @@ describe('the folder of a run', () => {
     assert.deepEqual(readdirSync(runDir).sort(), [`.tmp-1${suffix}`, `convert${suffix}`])
 
     assert.equal(findRunFolder(suffix.slice(1), runDir), join(runDir, `convert${suffix}`))
+  })
+
+  it('does not depend on the region, and is found by a name of version 0.1.0, which did', async () => {
+    using folder = temporaryFolder()
+    const input = join(folder.path, 'in.zarr')
+    await (await createArray(input, { shape: [8, 8, 8], dtype: 'uint8' })).close()
+    const runDir = join(folder.path, 'runs')
+    const output = join(folder.path, 'out.zarr/raw')
+    const nameOf = async (region: object) =>
+      basename(runFolder(await planTasks([convert({ input, output, ...region })]), { runDir }))
+    const roi = '0:4,0:8,0:8'
+    const name = await nameOf({ roi })
+    assert.equal(await nameOf({}), name)
+    assert.notEqual(await nameOf({ codec: 'raw' }), name)
+
+    const config = { codec: 'zstd:3', input, output, roi, zarrFormat: 3 }
+    const tasks = [{ after: [], config, id: 'convert', name: 'convert' }]
+    const hash = createHash('sha256')
+      .update(JSON.stringify({ from: relative(runDir, '.'), tasks }))
+      .digest('hex')
+    const earlier = `convert-out-raw-${hash.slice(0, 8)}`
+    mkdirSync(join(runDir, earlier), { recursive: true })
+    assert.equal(await nameOf({ roi }), earlier)
+    assert.equal(await nameOf({}), name)
+    mkdirSync(join(runDir, name))
+    assert.equal(await nameOf({ roi }), name)
   })
 
   it('is found by an output, or by a part of one that no other run writes, also if a folder has that path', async () => {

@@ -13,7 +13,7 @@ import type { RecordedBlocks } from '../../../runtime/tasks/planning-pass.ts'
 import { openProgressStore, type ProgressPlace, recordName } from '../progress-place.ts'
 import { fullPath } from '../provenance/output-provenance.ts'
 import { readProvenance, type StartProvenance } from '../provenance/provenance-file.ts'
-import { identityOf } from '../run-place.ts'
+import { configWithoutRegion, identityOf } from '../run-place.ts'
 
 /** What becomes of the blocks of a task when its volume has grown. */
 export interface TaskGrowth {
@@ -49,8 +49,11 @@ export async function growthOfRun(
   const { tasks } = pipeline
   const { identity } = reader
   const wanted = identityOf(pipeline, identity.run).tasks
-  if (!isSameButForGrids(identity.tasks, wanted)) return undefined
-  const isSame = identity.tasks.every(({ grid }, number) => grid === (wanted[number] as RecordedTask).grid)
+  if (!isSameButForGrids(identity.tasks, wanted, tasks)) return undefined
+  const isSame = identity.tasks.every(({ grid, config }, number) => {
+    const now = wanted[number] as RecordedTask
+    return grid === now.grid && config === now.config
+  })
   const ids = tasks.map(({ id }) => id)
   const starts = folder === '' ? [] : startsOf(folder, identity.id)
   const grids = tasks.map((task, number) => gridOf(task, identity.tasks[number] as RecordedTask))
@@ -115,7 +118,7 @@ export async function readRecordedBlocks(
   place: ProgressPlace,
 ): Promise<RecordedBlocks | undefined> {
   return await readRecord(folder, place, async ({ identity: { run, tasks } }) => {
-    if (!isSameButForGrids(tasks, identityOf(pipeline, run).tasks)) return undefined
+    if (!isSameButForGrids(tasks, identityOf(pipeline, run).tasks, pipeline.tasks)) return undefined
     const shapes = tasks.flatMap(({ id, grid }) => {
       const { unit } = JSON.parse(grid) as { readonly unit?: unknown }
       return unit === pipeline.unit ? [[id, recordedGrid(grid, id).writeRoi.shape] as const] : []
@@ -134,11 +137,15 @@ export function describeGrowth({ tasks }: Pick<RunGrowth, 'tasks'>): string {
   return `The volume has grown. ${each.join('; ')}.`
 }
 
-const isSameButForGrids = (recorded: readonly RecordedTask[], wanted: readonly RecordedTask[]): boolean =>
+const isSameButForGrids = (
+  recorded: readonly RecordedTask[],
+  wanted: readonly RecordedTask[],
+  planned: readonly PlannedTask[],
+): boolean =>
   recorded.length === wanted.length &&
   recorded.every(({ id, config }, number) => {
-    const now = wanted[number] as RecordedTask
-    return now.id === id && now.config === config
+    const [now, task] = [wanted[number] as RecordedTask, planned[number] as PlannedTask]
+    return now.id === id && configWithoutRegion(now.config, task) === configWithoutRegion(config, task)
   })
 
 /** @throws ConfigError `GRID_MISMATCH` for a record in another unit */
