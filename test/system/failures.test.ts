@@ -246,9 +246,10 @@ describe('a coordinator', () => {
     }
     // Many blocks, so that the run is not over before this test has looked.
     const args = smoothTo('out.zarr/s', '--block-write', '4,12,12')
-    const { code, stderr } = await bellis(args, { cwd: folder.path, ownGroup: true, meanwhile })
+    const { code, stdout, stderr } = await bellis(args, { cwd: folder.path, ownGroup: true, meanwhile })
     assert.ok(performance.now() - start < 60_000, 'it takes more than seconds')
     assert.equal(code, 130, stderr)
+    assert.match(stdout, /^■ smooth: stopped after \d+ of 2048 blocks, \d+ left, /m)
     assert.match(stderr, /Stopping: running blocks may finish; Ctrl-C again stops at once/)
     assert.ok(stderr.endsWith(`To continue: bellis ${args.join(' ')}\n`), stderr)
     assert.equal(workers.length, 2)
