@@ -14,6 +14,9 @@ export const PAGE = 65536
 /** WebAssembly memory never shrinks: if it exceeds this, the instance is dropped after use. */
 const KEPT_BYTES = 64 * 2 ** 20
 
+/** Whether modules can run: not with `--jitless`. */
+export const hasWebAssembly = (): boolean => 'WebAssembly' in globalThis
+
 /** An instance of a module. @throws CompileError if the bytes are no module */
 export function instantiate<Exports extends object>(bytes: Uint8Array, imports?: object): Exports {
   const { Module, Instance } = (globalThis as unknown as { WebAssembly: WebAssemblyNamespace }).WebAssembly

@@ -1,4 +1,4 @@
-import { aligned, type KernelModule, type SharedModule } from '../../../kernels/kernel-module.ts'
+import { aligned, hasWebAssembly, type KernelModule, type SharedModule } from '../../../kernels/kernel-module.ts'
 
 /** What the modules of this folder export. */
 export interface CodecModule extends KernelModule {
@@ -23,7 +23,7 @@ export interface Lent<Exports> {
 /**
  * Lends a module.
  * @param sizes bytes of each place that is needed, of undefined content
- * @returns undefined if there is no memory for them
+ * @returns undefined if there is no memory for them, and without WebAssembly
  */
 export function lendModule<Exports extends CodecModule, Result>(
   module: SharedModule<Exports>,
@@ -32,7 +32,7 @@ export function lendModule<Exports extends CodecModule, Result>(
 ): Result | undefined {
   let total = RESERVED
   for (const size of sizes) total += aligned(size) + BEYOND
-  if (total > MOST_BYTES) return undefined
+  if (total > MOST_BYTES || !hasWebAssembly()) return undefined
   return module.lend(total, (exports) => {
     let next = aligned(exports.heapStart())
     const places = sizes.map((size) => {
