@@ -3,7 +3,10 @@ import type { FoundObject, ObjectBucket } from '../../../ports/object-bucket.ts'
 import { type LockHolder, MOST_HOLDER_BYTES, newHolder, ownSilence, parseHolder, STALE_MS } from '../lock-holder.ts'
 import { awaitLock, type HeldLockFile, type LockFile, type LockPlace, TakenLock } from '../taken-lock.ts'
 
-/** How long those who write a lock at the same moment may be apart, if the service does not know conditions. */
+/**
+ * How long those who write a lock at the same moment may be apart, if the service does not know conditions, or looks at them before it writes
+ * and not while it does (as servers that keep objects as files).
+ */
 const SETTLE_MS = 2000
 
 /**
@@ -20,6 +23,7 @@ export async function takeObjectLock(
 ): Promise<LockFile | HeldLockFile> {
   const mine = newHolder(about)
   const content = [new TextEncoder().encode(`${JSON.stringify(mine)}\n`)]
+  let isTakenOver = false
   let isSettled = false
   for (;;) {
     // Reading tells who was first, even if the answer to a write was lost.
@@ -30,10 +34,10 @@ export async function takeObjectLock(
     }
     const holder = holderIn(found)
     if (holder?.token === mine.token) {
-      if (isSettled || (await bucket.put(key, content, { only: 'new' })) === 'refused') {
+      if (isSettled || (!isTakenOver && (await bucket.put(key, content, { only: 'new' })) === 'refused')) {
         return new TakenLock(placeOf(bucket, key, where, content), mine)
       }
-      // The service does not know the condition: others may have written the lock at the same moment, and the last one has it.
+      // Others may have written the lock at the same moment, and the last one has it.
       isSettled = true
       await delay(SETTLE_MS)
       continue
@@ -42,6 +46,7 @@ export async function takeObjectLock(
     if (silentMs <= STALE_MS)
       return holder === undefined ? { status: 'held', silentMs } : { status: 'held', silentMs, holder }
     await replace(bucket, key, content, found)
+    isTakenOver = true
   }
 }
 
