@@ -109,7 +109,7 @@ export async function shownAddress(
 /** An empty folder that is removed when disposed. */
 export function temporaryFolder(): Disposable & { readonly path: string } {
   const path = mkdtempSync(join(tmpdir(), 'bellis-test-'))
-  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) }
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true, maxRetries: 10 }) }
 }
 
 /** SHA-256 of all voxels of a dataset in C order, little endian, the same as of NumPy's `tobytes()`. */

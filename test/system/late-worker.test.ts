@@ -88,7 +88,7 @@ describe('a worker that outlived its run', () => {
         process.kill(pid, 'SIGKILL')
       },
     })
-    rmSync(join(cwd, 'out.zarr'), { recursive: true })
+    rmSync(join(cwd, 'out.zarr'), { recursive: true, maxRetries: 10 })
     const again = await bellis(fill, {
       cwd,
       async meanwhile() {
