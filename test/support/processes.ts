@@ -1,4 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process'
+import { readlinkSync, realpathSync } from 'node:fs'
 
 interface Row {
   readonly pid: number
@@ -27,6 +28,18 @@ export const groupOf = (leader: number): number[] =>
 export function stillRunning(pids: readonly number[]): number[] {
   const running = new Set(processTable().map((row) => row.pid))
   return pids.filter((pid) => running.has(pid))
+}
+
+/** The processes that work in a folder; none where the system has no `/proc`. */
+export const processesIn = (folder: string): number[] => {
+  const real = realpathSync(folder)
+  return processTable().flatMap(({ pid }) => {
+    try {
+      return readlinkSync(`/proc/${pid}/cwd`) === real ? [pid] : []
+    } catch {
+      return []
+    }
+  })
 }
 
 /** The CPU time of a process in whole seconds; 0 if it has ended. */

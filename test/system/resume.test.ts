@@ -6,7 +6,7 @@ import { createArray } from '../../src/entry/arrays.ts'
 import { bellis, type CommandResult, dyingAt, hashVoxels, temporaryFolder } from '../support/command-line.ts'
 import type { Driven } from '../support/drive.ts'
 import { smallDiskOrSkip } from '../support/folders.ts'
-import { until } from '../support/processes.ts'
+import { processesIn, until } from '../support/processes.ts'
 import { drive, firstTask, ran, runsIn, upTo } from '../support/recorded-runs.ts'
 import { SMOOTHED, sampleForAll } from '../support/smoothed-sample.ts'
 
@@ -66,9 +66,9 @@ describe('a run that is started again', () => {
       const { path: cwd } = folder
       const start = async (env = {}) => bellis(smoothArguments(output), { cwd, env })
       assert.equal((await start(dyingAt(0, 3))).code, 'SIGKILL')
-      // A precomputed volume goes on to name a scale whose folder is gone. Workers that have just lost their run may still be writing.
-      const gone = join(cwd, output === 'out.precomputed' ? 'out.precomputed/4_4_40' : output)
-      rmSync(gone, { recursive: true, maxRetries: 10 })
+      await until('its workers have ended', () => processesIn(cwd).length === 0)
+      // A precomputed volume goes on to name a scale whose folder is gone.
+      rmSync(join(cwd, output === 'out.precomputed' ? 'out.precomputed/4_4_40' : output), { recursive: true })
       const { code, stdout, stderr } = await start()
       assert.equal(code, 0, stderr)
       assert.match(stderr, /its output was removed after its blocks were done; all of its blocks are done again/)
