@@ -36,7 +36,7 @@ import { type HeldRunFolder, holdRunFolder } from './run-folder/run-folder.ts'
 import { authorOf, RunOutputs } from './run-folder/run-outputs.ts'
 import { describeTasks, runFolder } from './run-folder/run-place.ts'
 import { isFailed, onlyBlocks } from './run-folder/selection/only-blocks.ts'
-import { checkOptions, checkTaskPools, type RunOptions } from './run-options.ts'
+import { checkOptions, checkPerTask, type RunOptions } from './run-options.ts'
 import { machineMemory } from './workers/machine-memory.ts'
 import { moduleName } from './workers/module-name.ts'
 import { defaultWorkers, resourcesOf } from './workers/run-resources.ts'
@@ -66,7 +66,7 @@ export async function planRun(
   const pipeline = await planPipeline(wanted, { ...how, recorded })
   assertStatesFit(pipeline.tasks, machineMemory().total)
   assertFits(pipeline.tasks, resourcesOf(options).budget)
-  checkTaskPools(pipeline.tasks, options)
+  checkPerTask(pipeline.tasks, options)
   checkOnly(pipeline, options)
   await assertNothingLost(pipeline)
   return pipeline

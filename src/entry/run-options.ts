@@ -5,7 +5,7 @@ import { checkResources, type Resources } from '../core/workers/resources.ts'
 import { STALL_ACTIONS } from '../core/workers/stall.ts'
 import type { WorkerLauncher } from '../ports/worker-launcher.ts'
 import type { RunLimits } from '../runtime/coordinator/run-limits.ts'
-import { isMaxFailures, isMemoryFactor, isSizeMb } from '../runtime/tasks/option-checks.ts'
+import { isMaxFailures, isMemoryFactor, isSizeMb, SIZES_MB } from '../runtime/tasks/option-checks.ts'
 import type { PlannedTask } from '../runtime/tasks/planned-task.ts'
 import type { DashboardRequest } from './pages/dashboard-thread.ts'
 import type { ProgressPlace } from './run-folder/progress-place.ts'
@@ -113,7 +113,7 @@ export function checkOptions(options: RunOptions): void {
   }
   check(tls === undefined || !plain, 'plain', plain, 'false, or no certificate in tls')
   for (const name of ['maxHistoryMb', 'maxLogMb'] as const) {
-    check(isSizeMb(options[name] ?? 1), name, options[name], 'a number of MB from 1 to 1000000')
+    check(isSizeMb(options[name] ?? 1), name, options[name], SIZES_MB.text)
   }
   check((stopGraceMs ?? 0) >= 0, 'stopGraceMs', stopGraceMs, 'a number of milliseconds, 0 or more')
 }
@@ -137,7 +137,7 @@ const quoted = (name: string): string => `"${name}"`
  * Checks what is given for single tasks against the tasks that there are.
  * @throws ConfigError `INVALID_CONFIG` naming the task
  */
-export function checkTaskPools(tasks: readonly PlannedTask[], options: Partial<RunOptions>): void {
+export function checkPerTask(tasks: readonly PlannedTask[], options: Partial<RunOptions>): void {
   const { taskPools = {}, pool, memoryRetry } = options
   const ids = tasks.map(({ id }) => id)
   const expected = `one of the tasks of the run: ${ids.map(quoted).join(', ')}`

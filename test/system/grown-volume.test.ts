@@ -63,6 +63,12 @@ const smooth = (input: string, output: string) => [
   ...inline,
 ]
 
+/** Replaces a folder by what was saved of it. */
+function putBack(saved: string, folder: string): void {
+  rmSync(folder, { recursive: true })
+  cpSync(saved, folder, { recursive: true, preserveTimestamps: true })
+}
+
 describe('a run whose volume has grown', () => {
   for (const [format, output] of [
     ['Zarr 3', 'out.zarr/s'],
@@ -125,8 +131,7 @@ describe('a run whose volume has grown', () => {
       assert.equal(await hashVoxels(join(cwd, 'out.zarr/twice')), expected, `killed before step ${steps}`)
       const skipped = JSON.parse(stdout).tasks.map((task: { readonly skipped: number }) => task.skipped)
       assert.deepEqual(skipped, [0, 4])
-      rmSync(cwd, { recursive: true })
-      cpSync(saved.path, cwd, { recursive: true, preserveTimestamps: true })
+      putBack(saved.path, cwd)
     }
   })
 
@@ -348,8 +353,7 @@ describe('a run whose region has grown', () => {
       await succeed(...copy(after, 'out.zarr/c'), '--grow')
       assert.equal(await hashVoxels(join(cwd, 'out.zarr/c')), expected, `killed before step ${steps}`)
       assert.match((await succeed(...copy(after, 'out.zarr/c'), '--grow')).text, /Nothing left to do/)
-      rmSync(cwd, { recursive: true })
-      cpSync(saved.path, cwd, { recursive: true, preserveTimestamps: true })
+      putBack(saved.path, cwd)
     }
   })
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { bellis, temporaryFolder } from '../support/command-line.ts'
+import { bellis, type CommandResult, temporaryFolder } from '../support/command-line.ts'
 import { until } from '../support/processes.ts'
 import { logsIn, runsIn } from '../support/recorded-runs.ts'
 
@@ -19,6 +19,18 @@ export default defineTask({
   },
 })`
 
+/** Follows the log of a worker to its end; its blocks go on once the first one is shown. */
+async function follow(cwd: string): Promise<CommandResult> {
+  await until('it has a log', () => logsIn(cwd).includes('begins 0'))
+  return await bellis(['logs', 'last', 'w1', '--follow'], {
+    cwd,
+    meanwhile: async ({ output }) => {
+      await until('it shows the first block', () => output.stdout !== '')
+      for (const index of [0, 1]) writeFileSync(join(cwd, `go-${index}`), '')
+    },
+  })
+}
+
 describe('bellis logs', () => {
   it('follows the log of a worker to the end of the run, and shows that of all later', async () => {
     using folder = temporaryFolder()
@@ -27,15 +39,7 @@ describe('bellis logs', () => {
     const going = bellis(['run', 'talk.ts', '--workers', '1'], {
       cwd,
       meanwhile: async () => {
-        await until('it has a log', () => logsIn(cwd).includes('begins 0'))
-        const followed = bellis(['logs', 'last', 'w1', '--follow'], {
-          cwd,
-          meanwhile: async ({ output }) => {
-            await until('it shows the first block', () => output.stdout !== '')
-            for (const index of [0, 1]) writeFileSync(join(cwd, `go-${index}`), '')
-          },
-        })
-        const { code, stdout, stderr } = await followed
+        const { code, stdout, stderr } = await follow(cwd)
         assert.equal(code, 0, stderr)
         assert.deepEqual(
           stdout.split('\n').filter((line) => line.startsWith('begins')),
@@ -95,15 +99,7 @@ describe('the size of logs and of the history', () => {
     const going = bellis(['run', 'talk.ts', '--workers', '1', '--max-log', '1'], {
       cwd,
       meanwhile: async () => {
-        await until('it has a log', () => logsIn(cwd).includes('begins 0'))
-        const followed = bellis(['logs', 'last', 'w1', '--follow'], {
-          cwd,
-          meanwhile: async ({ output }) => {
-            await until('it shows the first block', () => output.stdout !== '')
-            for (const index of [0, 1]) writeFileSync(join(cwd, `go-${index}`), '')
-          },
-        })
-        const { code, stdout } = await followed
+        const { code, stdout } = await follow(cwd)
         assert.equal(code, 0)
         const lines = stdout.split('\n')
         assert.equal(lines[0], 'begins 0')

@@ -1,4 +1,4 @@
-import { CodecError, checkSize, type DecodedSize, showSize } from './codec.ts'
+import { CodecError, checkSize, type DecodedSize, mostOf, showSize } from './codec.ts'
 import { unpackBzip2 } from './compiled/bzip2-module.ts'
 
 // bzip2: a file is a sequence of streams, a stream one of blocks of up to 900 kB. A block went through run lengths, the
@@ -51,7 +51,7 @@ class Bits {
 
 /** @throws CodecError */
 export function decodeBzip2(data: Uint8Array, size: DecodedSize): Uint8Array {
-  const found = unpackBzip2(data, typeof size === 'number' ? size : size.atMost)
+  const found = unpackBzip2(data, mostOf(size))
   if (found === undefined) return plainDecodeBzip2(data, size)
   checkSize(found.length, size)
   return found
@@ -219,7 +219,7 @@ class Output {
 
   constructor(size: DecodedSize) {
     this.#size = size
-    this.#most = typeof size === 'number' ? size : size.atMost
+    this.#most = mostOf(size)
     this.#bytes = new Uint8Array(typeof size === 'number' ? size : Math.min(size.atMost, 2 ** 16))
   }
 

@@ -35,4 +35,7 @@ export function checkSize(decoded: number, size: DecodedSize): void {
   throw new CodecError(`it decoded to ${decoded} bytes, expected ${showSize(size)}`)
 }
 
+/** The most bytes that may be decoded. */
+export const mostOf = (size: DecodedSize): number => (typeof size === 'number' ? size : size.atMost)
+
 export const showSize = (size: DecodedSize): string => (typeof size === 'number' ? `${size}` : `at most ${size.atMost}`)

@@ -5,7 +5,11 @@
 export function plainShuffleBytes(source: Uint8Array, target: Uint8Array, size: number): void {
   const count = Math.floor(source.length / size)
   const done =
-    size === 2 ? shufflePairs(source, target, count) : size % 4 === 0 ? shuffleQuads(source, target, size, count) : 0
+    size === 2
+      ? shufflePairs(source, target, count)
+      : size % 4 === 0
+        ? transposeQuads(source, target, size, byElement(size, 4), byByte(count))
+        : 0
   for (let byte = 0; byte < size; byte++) {
     for (let i = done; i < count; i++) target[byte * count + i] = source[i * size + byte] as number
   }
@@ -18,7 +22,7 @@ export function plainUnshuffleBytes(source: Uint8Array, target: Uint8Array, size
     size === 2
       ? unshufflePairs(source, target, count)
       : size % 4 === 0
-        ? unshuffleQuads(source, target, size, count)
+        ? transposeQuads(source, target, size, byByte(count), byElement(size, 4))
         : 0
   for (let byte = 0; byte < size; byte++) {
     for (let i = done; i < count; i++) target[i * size + byte] = source[byte * count + i] as number
@@ -60,58 +64,50 @@ function unshufflePairs(source: Uint8Array, target: Uint8Array, count: number): 
   return end
 }
 
-/** Transposes a 4×4 matrix of bytes per step: four bytes from each of four elements. */
-function shuffleQuads(source: Uint8Array, target: Uint8Array, size: number, count: number): number {
-  const from = viewOf(source)
-  const to = viewOf(target)
-  const end = count - (count % 4)
+/** Where the bytes of a group of elements lie: `byte * perByte + group * perGroup` for the first, then every `step` bytes. */
+interface Layout {
+  readonly perByte: number
+  readonly perGroup: number
+  readonly step: number
+}
+
+/** Layout by element: the same byte of so many successive elements. */
+const byElement = (size: number, elements: number): Layout => ({ perByte: 1, perGroup: elements * size, step: size })
+
+/** Layout by byte: that of all elements, then the next one of all. */
+const byByte = (count: number): Layout => ({ perByte: count, perGroup: 4, step: count })
+
+/** Transposes a 4×4 matrix of bytes per step: four bytes from each of four elements. Its inverse is the same. */
+function transposeQuads(source: Uint8Array, target: Uint8Array, size: number, from: Layout, to: Layout): number {
+  const [input, output] = [viewOf(source), viewOf(target)]
+  const groups = Math.floor(source.length / size / 4)
   for (let byte = 0; byte < size; byte += 4) {
-    const row = byte * count
-    for (let i = 0, at = byte; i < end; i += 4, at += 4 * size) {
-      const a = from.getInt32(at, true)
-      const b = from.getInt32(at + size, true)
-      const c = from.getInt32(at + 2 * size, true)
-      const d = from.getInt32(at + 3 * size, true)
-      to.setInt32(row + i, (a & 0xff) | ((b & 0xff) << 8) | ((c & 0xff) << 16) | (d << 24), true)
-      to.setInt32(row + count + i, ((a >>> 8) & 0xff) | (b & 0xff00) | ((c & 0xff00) << 8) | ((d & 0xff00) << 16), true)
-      to.setInt32(
-        row + 2 * count + i,
+    for (let group = 0; group < groups; group++) {
+      const start = byte * from.perByte + group * from.perGroup
+      const a = input.getInt32(start, true)
+      const b = input.getInt32(start + from.step, true)
+      const c = input.getInt32(start + 2 * from.step, true)
+      const d = input.getInt32(start + 3 * from.step, true)
+      const at = byte * to.perByte + group * to.perGroup
+      output.setInt32(at, (a & 0xff) | ((b & 0xff) << 8) | ((c & 0xff) << 16) | (d << 24), true)
+      output.setInt32(
+        at + to.step,
+        ((a >>> 8) & 0xff) | (b & 0xff00) | ((c & 0xff00) << 8) | ((d & 0xff00) << 16),
+        true,
+      )
+      output.setInt32(
+        at + 2 * to.step,
         ((a >>> 16) & 0xff) | ((b >>> 8) & 0xff00) | (c & 0xff0000) | ((d & 0xff0000) << 8),
         true,
       )
-      to.setInt32(
-        row + 3 * count + i,
+      output.setInt32(
+        at + 3 * to.step,
         (a >>> 24) | ((b >>> 16) & 0xff00) | ((c >>> 8) & 0xff0000) | (d & 0xff000000),
         true,
       )
     }
   }
-  return end
-}
-
-/** The inverse of the transposition above. */
-function unshuffleQuads(source: Uint8Array, target: Uint8Array, size: number, count: number): number {
-  const from = viewOf(source)
-  const to = viewOf(target)
-  const end = count - (count % 4)
-  for (let byte = 0; byte < size; byte += 4) {
-    const row = byte * count
-    for (let i = 0, at = byte; i < end; i += 4, at += 4 * size) {
-      const a = from.getInt32(row + i, true)
-      const b = from.getInt32(row + count + i, true)
-      const c = from.getInt32(row + 2 * count + i, true)
-      const d = from.getInt32(row + 3 * count + i, true)
-      to.setInt32(at, (a & 0xff) | ((b & 0xff) << 8) | ((c & 0xff) << 16) | (d << 24), true)
-      to.setInt32(at + size, ((a >>> 8) & 0xff) | (b & 0xff00) | ((c & 0xff00) << 8) | ((d & 0xff00) << 16), true)
-      to.setInt32(
-        at + 2 * size,
-        ((a >>> 16) & 0xff) | ((b >>> 8) & 0xff00) | (c & 0xff0000) | ((d & 0xff0000) << 8),
-        true,
-      )
-      to.setInt32(at + 3 * size, (a >>> 24) | ((b >>> 16) & 0xff00) | ((c >>> 8) & 0xff0000) | (d & 0xff000000), true)
-    }
-  }
-  return end
+  return 4 * groups
 }
 
 /**
@@ -123,25 +119,13 @@ const fillsBytes = (length: number, size: number) => Math.floor(length / size) %
 /** The first bits of all elements, then all second bits, and so on; eight elements per byte, the first in the lowest bit. */
 export function plainShuffleBits(source: Uint8Array, target: Uint8Array, size: number): void {
   const groups = Math.floor(source.length / size) / 8
-  transposeBits(source, target, size, elements(size), planes(groups))
+  transposeBits(source, target, size, byElement(size, 8), planes(groups))
 }
 
 export function plainUnshuffleBits(source: Uint8Array, target: Uint8Array, size: number): void {
   const groups = Math.floor(source.length / size) / 8
-  transposeBits(source, target, size, planes(groups), elements(size))
+  transposeBits(source, target, size, planes(groups), byElement(size, 8))
 }
-
-/**
- * Where the eight bytes of a transposed group lie: `byte * perByte + group * perGroup` for the first, then every `step` bytes.
- */
-interface Layout {
-  readonly perByte: number
-  readonly perGroup: number
-  readonly step: number
-}
-
-/** Layout by element: the same byte of eight successive elements. */
-const elements = (size: number): Layout => ({ perByte: 1, perGroup: 8 * size, step: size })
 
 /** Layout by bit plane: the bits of the same eight elements in each of eight planes. */
 const planes = (groups: number): Layout => ({ perByte: 8 * groups, perGroup: 1, step: groups })

@@ -1,5 +1,5 @@
 import zlib from 'node:zlib'
-import { type BytesCodec, CodecError, checkSize, type DecodedSize, SPARE_BYTES, showSize } from './codec.ts'
+import { type BytesCodec, CodecError, checkSize, type DecodedSize, mostOf, SPARE_BYTES, showSize } from './codec.ts'
 import { ReusedStream } from './reused-stream.ts'
 
 /** One spare byte reveals a stream that is too long; the others keep Node from allocating a second buffer. */
@@ -138,7 +138,7 @@ function decodeZstd(data: Uint8Array, size: DecodedSize): Uint8Array {
     return first.bytes
   }
   const parts = first.bytes === undefined ? [] : [first.bytes]
-  const most = typeof size === 'number' ? size : size.atMost
+  const most = mostOf(size)
   let length = first.bytes?.length ?? 0
   for (let at = first.end; at < data.length; ) {
     const { bytes, end } = oneFrame(data.subarray(at), { atMost: Math.max(1, most - length) })

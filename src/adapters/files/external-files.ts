@@ -1,6 +1,7 @@
-import { dirname, resolve, sep } from 'node:path'
+import { dirname, resolve } from 'node:path'
 import { ConfigError } from '../../core/errors.ts'
 import { addressFolder, isAddress, splitQuery } from '../../core/text/address.ts'
+import { liesBelow } from './open-file.ts'
 import { realPath } from './real-path.ts'
 
 /**
@@ -35,7 +36,7 @@ export class ExternalFiles {
     if (this.#isAddress !== isAddress(path)) return false
     if (this.#isAddress) return this.#folders.some((folder) => splitQuery(path).place.startsWith(folder))
     const real = realPath(path)
-    return this.#folders.some((folder) => real.startsWith(folder.endsWith(sep) ? folder : folder + sep))
+    return this.#folders.some((folder) => liesBelow(real, folder))
   }
 
   /**

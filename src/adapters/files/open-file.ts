@@ -1,5 +1,5 @@
 import fs from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, sep } from 'node:path'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
 import { openingFailed } from './opening-failed.ts'
 
@@ -67,6 +67,10 @@ export function isAt(file: number, path: string): boolean {
   const found = fs.lstatSync(path, { throwIfNoEntry: false })
   return found === undefined || (found.ino === fs.fstatSync(file).ino && fs.realpathSync(path) === path)
 }
+
+/** Whether a path lies below a folder. Neither has links. */
+export const liesBelow = (path: string, folder: string): boolean =>
+  path.startsWith(folder.endsWith(sep) ? folder : folder + sep)
 
 // A link could lead to a file of this user's to which nothing should be added. Windows has neither links without rights nor the flag.
 const APPEND =

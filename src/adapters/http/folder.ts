@@ -1,10 +1,10 @@
 import { constants } from 'node:fs'
 import { type FileHandle, open, realpath } from 'node:fs/promises'
-import { join, sep } from 'node:path'
+import { join } from 'node:path'
 import { errnoOf } from '../../core/system-errors.ts'
 import { Unavailable } from '../../core/unavailable.ts'
 import type { Resource, ResourceTree } from '../../ports/resource.ts'
-import { isAt } from '../files/open-file.ts'
+import { isAt, liesBelow } from '../files/open-file.ts'
 
 export interface FolderOptions {
   /** Whether the file may be read. */
@@ -56,7 +56,7 @@ async function openInside(
     const base = await realpath(root)
     const named = join(base, ...names)
     const path = await realpath(named)
-    if (!path.startsWith(base.endsWith(sep) ? base : base + sep) || (path !== named && !followsLinks)) return undefined
+    if (!liesBelow(path, base) || (path !== named && !followsLinks)) return undefined
     const file = await open(path, READ)
     // A folder of the path may have been replaced by a link since.
     if (isAt(file.fd, path)) return file

@@ -1,5 +1,5 @@
 import { ConfigError } from '../../core/errors.ts'
-import { type BytesCodec, CodecError, checkSize } from '../codecs/codec.ts'
+import { type BytesCodec, CodecError, checkSize, mostOf } from '../codecs/codec.ts'
 import { lz4Decompress } from '../codecs/lz4-decompress.ts'
 
 // lz4-java's LZ4BlockOutputStream: blocks with a header of 21 bytes (magic, method and level, compressed length, length, checksum), and
@@ -44,8 +44,6 @@ export const lz4BlocksCodec: BytesCodec = {
     return Buffer.concat(parts)
   },
 }
-
-const mostOf = (size: Parameters<BytesCodec['decode']>[1]): number => (typeof size === 'number' ? size : size.atMost)
 
 function decompress(block: Uint8Array, length: number): Uint8Array {
   const output = new Uint8Array(length)

@@ -1,14 +1,14 @@
 import { getHeapStatistics } from 'node:v8'
 import type { ListPage } from './object-service.ts'
 
-/** Services may answer with pages that have few keys, or none; so many of them are none of a list that ends. */
+/** Services may answer with pages that have few keys, or none; a list with more of them than this does not end. */
 const MOST_SPARSE_PAGES = 1000
 /** Pages with fewer keys than this on average are sparse. */
 const SPARSE_KEYS = 10
 /** What a key takes in memory besides its characters. */
 const KEY_BYTES = 64
 
-/** The pages of one list, whose end the service decides: a list that leads in a circle, or never ends, is an error. */
+/** Follows the pages of one list. Only the service knows where it ends, so one that repeats itself, or goes on for ever, is an error. */
 export class ListProgress {
   readonly #mostBytes: number
   /** Where pages go on, and the objects with which they start: some services repeat folders. */

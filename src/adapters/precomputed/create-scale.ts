@@ -131,18 +131,9 @@ function newScale(path: string, key: string, options: CreateArrayOptions) {
   if (codec === SEGMENTATION && !fitsTables(chunkSize, BLOCK_SIZE, dtype === 'uint64' ? 2 : 1)) {
     throw refuse(`chunks of ${chunkSize.reverse().join(', ')} are too large for ${SEGMENTATION}; use 128, 128, 128`)
   }
-  const size = shape.slice(-3)
+  const [size, voxels] = [shape.slice(-3), chunk.shape.slice(-3)]
   const sharding =
-    shardShape === undefined
-      ? {}
-      : {
-          sharding: newSharding(
-            path,
-            gridShape(size, chunk.shape.slice(-3)),
-            chunk.shape.slice(-3),
-            shardShape.slice(-3),
-          ),
-        }
+    shardShape === undefined ? undefined : newSharding(path, gridShape(size, voxels), voxels, shardShape.slice(-3))
   const own = Object.fromEntries(Object.entries(attributes).filter(([name]) => name in (options.attributes ?? {})))
   const scale = {
     key: key === '' ? resolution.join('_') : key,
@@ -153,7 +144,7 @@ function newScale(path: string, key: string, options: CreateArrayOptions) {
     ...(codec === SEGMENTATION
       ? { encoding: SEGMENTATION, compressed_segmentation_block_size: [...BLOCK_SIZE] }
       : { encoding: 'raw' }),
-    ...sharding,
+    ...(sharding === undefined ? {} : { sharding }),
     ...(Object.keys(own).length === 0 ? {} : { attributes: own }),
   }
   return { scale, channels }

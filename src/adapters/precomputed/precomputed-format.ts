@@ -209,15 +209,15 @@ function isShardedLike(array: ArrayDescription, info: VolumeInfo, key: string, j
 }
 
 /** Names such as `0a.shard`. */
-function shardNames({ key, ...scale }: Scale, sharding: Sharding, perShard: readonly number[]): ChunkNames {
-  const grid = gridShape(scale.size, scale.chunkSize)
+function shardNames(scale: Scale, sharding: Sharding, perShard: readonly number[]): ChunkNames {
+  const grid = gridOf(scale)
   return {
-    folder: key,
+    folder: scale.key,
     depth: 1,
     matches: ([name = '']) => /^[0-9a-f]+\.shard$/.test(name),
     keyOf(index) {
       const first = index.map((position, axis) => position * (perShard[axis] as number)).slice(-3)
-      return joinKey(key, placeOfChunk(mortonCode(first, grid), sharding).shard)
+      return joinKey(scale.key, placeOfChunk(mortonCode(first, grid), sharding).shard)
     },
   }
 }

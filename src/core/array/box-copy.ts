@@ -164,7 +164,10 @@ function copyRows(from: Words, to: Words, source: number, target: number, rows: 
   }
 }
 
-/** A copy of `copyRows` on purpose: compiled for 64-bit words only, it creates no BigInts and is twice as fast as 32-bit words. Four at a time, because it is compiled after so many loops. */
+/**
+ * A copy of `copyRows` on purpose: compiled for 64-bit words only, it creates no BigInts and is twice as fast as 32-bit words. It copies four at
+ * a time, since each takes memory until V8 has compiled the loop.
+ */
 function copyWideRows(from: BigUint64Array, to: BigUint64Array, source: number, target: number, rows: Rows): void {
   const { count, words, sourceStep, targetStep } = rows
   for (let row = 0; row < count; row++) {

@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from 'commander'
 import { parseWorkerRange, type WorkerRange } from '../../core/workers/pool-size.ts'
 import type { Resources } from '../../core/workers/resources.ts'
-import { isMemoryFactor, isSizeMb } from '../../runtime/tasks/option-checks.ts'
+import { isMemoryFactor, isSizeMb, SIZES_MB } from '../../runtime/tasks/option-checks.ts'
 
 // Parsers for the values of flags. A parser throws only what it expected; `strict` in output.ts adds the flag and the value.
 
@@ -32,7 +32,7 @@ export function memoryFactor(text: string): number {
 export function megabytes(text: string): number {
   const value = Number(text)
   if (isSizeMb(value)) return value
-  throw new InvalidArgumentError('expected a number of MB from 1 to 1000000.')
+  throw new InvalidArgumentError(`expected ${SIZES_MB.text}.`)
 }
 
 /** A port to listen on; 0 chooses a free one. */

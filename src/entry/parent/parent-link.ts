@@ -26,7 +26,8 @@ export function stdioLink(): ParentLink {
 }
 
 /**
- * The messages of a parent, as it writes them. Only a line feed ends a line: a text in JSON may contain other characters that end lines elsewhere, such as U+2028.
+ * The messages of a parent, as it writes them. Only a line feed ends a line: a text in JSON may contain other characters that end lines elsewhere,
+ * such as U+2028.
  * @throws ConfigError `INVALID_CONFIG` for a line that is no message, or too long
  */
 export async function* messagesOf(input: Readable): AsyncGenerator<unknown, void, undefined> {

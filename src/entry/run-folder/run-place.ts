@@ -55,18 +55,14 @@ function suffixOf(pipeline: PlannedPipeline, home: string, configOf: (task: Plan
 
 const fullConfig = ({ source }: PlannedTask): object => (isTaskNode(source) ? source.config : {})
 
-const withoutRegion = (task: PlannedTask): object =>
-  Object.fromEntries(Object.entries(fullConfig(task)).filter(([name]) => !task.regionFields.includes(name)))
+const withoutFields = (config: object, fields: readonly string[]): object =>
+  Object.fromEntries(Object.entries(config).filter(([name]) => !fields.includes(name)))
+
+const withoutRegion = (task: PlannedTask): object => withoutFields(fullConfig(task), task.regionFields)
 
 /** A configuration, as canonical JSON, without the fields that only choose a region. */
 export const configWithoutRegion = (config: string, { regionFields }: Pick<PlannedTask, 'regionFields'>): string =>
-  regionFields.length === 0
-    ? config
-    : canonicalJson(
-        Object.fromEntries(
-          Object.entries(JSON.parse(config) as object).filter(([name]) => !regionFields.includes(name)),
-        ),
-      )
+  regionFields.length === 0 ? config : canonicalJson(withoutFields(JSON.parse(config) as object, regionFields))
 
 /** All tasks, or those that no other one waits for if all would be too many. */
 function namesOf({ tasks }: PlannedPipeline): string {

@@ -55,8 +55,11 @@ export function checkMaxFailures(value: number, what: string): number {
 export const isMemoryFactor = (factor: unknown): factor is number =>
   typeof factor === 'number' && factor > 1 && factor <= 64
 
-/** Whether a history or a log may have this size. A smaller one would be shortened all the time. */
-export const isSizeMb = (size: unknown): size is number => typeof size === 'number' && size >= 1 && size <= 1_000_000
+/** Sizes of a history or a log, in MB. A smaller one would be shortened all the time. */
+export const SIZES_MB = { least: 1, most: 1_000_000, text: 'a number of MB from 1 to 1000000' } as const
+
+export const isSizeMb = (size: unknown): size is number =>
+  typeof size === 'number' && size >= SIZES_MB.least && size <= SIZES_MB.most
 
 /** The limits of one task, which take the place of those of the run. */
 export interface TaskLimits {

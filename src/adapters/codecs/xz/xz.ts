@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
-import { CodecError, checkSize, type DecodedSize, showSize } from '../codec.ts'
+import { CodecError, checkSize, type DecodedSize, mostOf, showSize } from '../codec.ts'
 import { unpackLzma, unpackLzma2 } from '../compiled/lzma-module.ts'
 import { crc64 } from './crc64.ts'
 import { LzmaDecoder, type Output } from './lzma.ts'
@@ -32,7 +32,7 @@ class Decoded implements Output {
 
   /** The most that it may have. */
   get most(): number {
-    return typeof this.size === 'number' ? this.size : this.size.atMost
+    return mostOf(this.size)
   }
 
   append(bytes: Uint8Array): void {

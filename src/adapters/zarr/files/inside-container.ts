@@ -1,8 +1,8 @@
 import fs from 'node:fs'
-import { dirname, join, sep } from 'node:path'
+import { dirname, join } from 'node:path'
 import { promisify } from 'node:util'
 import { InfrastructureError } from '../../../core/errors.ts'
-import { placeOf } from '../../files/open-file.ts'
+import { liesBelow, placeOf } from '../../files/open-file.ts'
 import type { FilePace } from './file-pace.ts'
 
 const realpath = promisify(fs.realpath.native)
@@ -80,7 +80,7 @@ export class InsideContainer {
    */
   holds(file: number): boolean {
     const place = placeOf(file)
-    return place === undefined || this.#roots.some((root) => isBelow(place, root))
+    return place === undefined || this.#roots.some((root) => isInside(place, root))
   }
 
   /** @param path of an open file, for messages @throws InfrastructureError `IO_ERROR` if it lies elsewhere */
@@ -103,16 +103,15 @@ export class InsideContainer {
   }
 
   async #contains(real: string): Promise<boolean> {
-    if (this.#roots.some((root) => isBelow(real, root))) return true
+    if (this.#roots.some((root) => isInside(real, root))) return true
     // Some may have been made meanwhile.
     const roots = await Promise.all(this.#written.map((path) => this.#realPath(path)))
     this.#roots = roots.filter((root) => root !== undefined)
-    return this.#roots.some((root) => isBelow(real, root))
+    return this.#roots.some((root) => isInside(real, root))
   }
 }
 
-const isBelow = (path: string, root: string): boolean =>
-  path === root || path.startsWith(root.endsWith(sep) ? root : root + sep)
+const isInside = (path: string, root: string): boolean => path === root || liesBelow(path, root)
 
 const outside = (action: 'read' | 'write' | 'remove', path: string): InfrastructureError =>
   new InfrastructureError(

@@ -17,7 +17,10 @@ export class LogTail {
   /** The begin of a line whose end is not written yet. */
   #rest = ''
 
-  /** @param name of a file in the folder of the run's logs @param last how many lines are read of what is there already. @default all of them */
+  /**
+   * @param name of a file in the folder of the run's logs
+   * @param last how many lines are read of what is there already. @default all of them
+   */
   constructor(runFolder: string, name: string, last = Number.POSITIVE_INFINITY) {
     this.#runFolder = runFolder
     this.#name = name
@@ -50,9 +53,10 @@ export class LogTail {
     const file = openBelow(this.#runFolder, 'logs', this.#name)
     try {
       const part = Buffer.alloc(PART_BYTES)
-      const shift = shiftOfOpen(file)
+      const { bytes: leftOut, lineLength } = leftOutOfOpen(file)
+      const shift = leftOut - lineLength
       let text = ''
-      if (this.#at < leftOutOfOpen(file).bytes) {
+      if (this.#at < leftOut) {
         // More was left out than was read, as the first line says.
         if (this.#rest !== '') text = '\n'
         this.#at = shift

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { z } from 'zod'
 import { ConfigError } from '../../../core/errors.ts'
 import { given } from '../../../core/given.ts'
+import { SIZES_MB } from '../../../runtime/tasks/option-checks.ts'
 import { BATCH_KINDS, POOLS, TASK_POOLS } from '../../workers/pools.ts'
 import { readConfigFile } from '../tasks/config/config-file.ts'
 
@@ -11,6 +12,8 @@ const BATCH = Object.fromEntries(BATCH_KINDS.map((kind) => [kind, z.string().opt
   (typeof BATCH_KINDS)[number],
   z.ZodOptional<z.ZodString>
 >
+
+const SIZE_MB = z.number().min(SIZES_MB.least).max(SIZES_MB.most)
 
 const SITE = z.strictObject({
   description: z.string().optional(),
@@ -22,8 +25,8 @@ const SITE = z.strictObject({
   port: z.int().min(0).max(65_535).optional(),
   plain: z.boolean().optional(),
   runDir: z.string().optional(),
-  maxHistory: z.number().min(1).max(1_000_000).optional(),
-  maxLog: z.number().min(1).max(1_000_000).optional(),
+  maxHistory: SIZE_MB.optional(),
+  maxLog: SIZE_MB.optional(),
   tasks: z.record(z.string(), z.strictObject({ pool: z.enum(TASK_POOLS).optional(), ...BATCH })).optional(),
 })
 
