@@ -147,7 +147,14 @@ async function stretchesOf(
   }
   const total = lengths.reduce((product, length) => product * length, BYTES_PER_ELEMENT[dtype])
   const detached = fields.get('data file') ?? fields.get('datafile')
-  if (detached === undefined) return [{ path, start: header.byteLength + Math.max(0, bytes), byteLength: total }]
+  if (detached === undefined) {
+    if (bytes >= 0) return [{ path, start: header.byteLength + bytes, byteLength: total }]
+    // The voxels are the last bytes of the file.
+    if (source.compressed)
+      unsupported(path, 'has the byte skip -1, and is compressed', 'decompress it once: gunzip FILE')
+    const start = Math.max(header.byteLength, (await sizeOf(path)) - total)
+    return [{ path, start, byteLength: total }]
+  }
   const names = filesOf(path, detached, header.files)
   if (total % names.length !== 0) invalid(path, `${names.length} data files for ${lengths.join(' × ')} voxels`)
   const byteLength = total / names.length

@@ -11,6 +11,7 @@ export const TAG = {
   width: 256, height: 257, bitsPerSample: 258, compression: 259, photometric: 262, description: 270, stripOffsets: 273,
   samplesPerPixel: 277, rowsPerStrip: 278, stripByteCounts: 279, xResolution: 282, yResolution: 283, planar: 284, software: 305,
   predictor: 317, tileWidth: 322, tileHeight: 323, tileOffsets: 324, tileByteCounts: 325, sampleFormat: 339,
+  imageDepth: 32997, metaMorphPlanes: 33629, noData: 42113,
 } // biome-ignore format: a table
 const READ = new Set<number>(Object.values(TAG))
 
@@ -44,6 +45,11 @@ export class Directory {
 
   has(tag: number): boolean {
     return this.#fields.has(tag)
+  }
+
+  /** How many values a field has; 0 if it is missing. */
+  count(tag: number): number {
+    return this.#fields.get(tag)?.count ?? 0
   }
 
   /** @throws ConfigError `INVALID_METADATA` */

@@ -32,6 +32,8 @@ export function layoutOf(file: TiffFile, directory: Directory): ImageLayout {
   const [width, height] = [directory.number(TAG.width), directory.number(TAG.height)]
   const samples = directory.number(TAG.samplesPerPixel, 1)
   if (!(width > 0 && height > 0 && samples > 0)) throw damaged(path, `has an image of ${width} × ${height} pixels`)
+  const depth = directory.number(TAG.imageDepth, 1)
+  if (depth > 1) throw unsupported(path, `has images of ${depth} planes each`, 'save each plane as an image of its own')
   const dtype = dtypeOf(path, directory)
   const compression = directory.number(TAG.compression, 1)
   if (!Object.hasOwn(COMPRESSIONS, compression)) {

@@ -7,6 +7,8 @@ import { damaged } from './tiff-file.ts'
 
 const ENTITIES: Readonly<Record<string, string>> = { '&#181;': 'µ', '&#xB5;': 'µ', '&#xb5;': 'µ', '&micro;': 'µ' }
 
+const SEVERAL_FILES = 'convert all of them once: bioformats2raw FILE OUT.zarr'
+
 const TIMES: ReadonlyMap<string, string> = new Map([
   ['s', 'second'],
   ['ms', 'millisecond'],
@@ -58,7 +60,12 @@ function firstImage(xml: string): OmeImage | undefined {
  */
 export function omeSeries(path: string, xml: string, count: number): Planes {
   const image = firstImage(xml)
-  if (image === undefined) throw damaged(path, 'has OME metadata without an image')
+  if (image === undefined) {
+    const [, elsewhere] =
+      /<(?:\w+:)?BinaryOnly\s[^>]{0,1024}?MetadataFile="([^"]{1,512})"/.exec(xml.slice(0, 65_536)) ?? []
+    if (elsewhere === undefined) throw damaged(path, 'has OME metadata without an image')
+    throw unsupported(path, `is one of several files of an OME-TIFF, described by "${elsewhere}"`, SEVERAL_FILES)
+  }
   const { pixels, samples } = image
   const lengthOf = (name: string): number => {
     const length = Number(pixels.get(name) ?? 1)
@@ -116,11 +123,7 @@ function imagesOf(path: string, { placed, files }: OmeImage, lengths: Lengths, s
   const total = lengths.C * lengths.T * lengths.Z
   const images = Int32Array.from({ length: total }, (_, plane) => plane)
   if (files.size > 1) {
-    throw unsupported(
-      path,
-      `is one of ${files.size} files of an OME-TIFF`,
-      'convert all of them once: bioformats2raw FILE OUT.zarr',
-    )
+    throw unsupported(path, `is one of ${files.size} files of an OME-TIFF`, SEVERAL_FILES)
   }
   if (placed.length === 0) return images
   images.fill(-1)

@@ -12,6 +12,7 @@ import { CodecError } from '../codecs/codec.ts'
 import { onlyRead, partInside } from '../files/reading.ts'
 import { swapBytes } from '../files/swap-bytes.ts'
 import { withBytes } from '../ranges/absent-bytes.ts'
+import { blankPixels } from './blank-part.ts'
 import { COMPRESSIONS } from './compressions.ts'
 import { assertDecodable, decodePart } from './decode-part.ts'
 import { type Directory, TAG } from './directories.ts'
@@ -49,6 +50,8 @@ interface StoredImage {
   readonly layout: ImageLayout
   readonly offsets: readonly number[]
   readonly lengths: readonly number[]
+  /** What GDAL says that pixels are where there are none. */
+  readonly noData: string
 }
 
 /** A TIFF file as one array, for reading: channel, time, z, y, x, as far as it has them. */
@@ -220,7 +223,9 @@ export class TiffArray implements ChunkedArray {
     const ranges: ByteRange[] = []
     for (const { index, group, row, shape } of this.#partsIn(layout, inside)) {
       if (this.#cache.has([image, group, index])) continue
-      const [start, length] = this.#place(image, index, group)
+      const place = this.#place(image, index, group)
+      if (place === undefined) continue
+      const [start, length] = place
       if (isStoredPlain(layout)) {
         const rowBytes = this.#rowBytes(layout)
         ranges.push({ start: start + row * rowBytes, length: shape[0] * rowBytes })
@@ -270,12 +275,16 @@ export class TiffArray implements ChunkedArray {
     group: number,
     rows: readonly [number, number],
   ): { bytes: Uint8Array; firstRow: number } {
-    const { layout } = this.#storedImage(image)
-    if (isStoredPlain(layout)) return { bytes: this.#rows(image, index, group, rows), firstRow: rows[0] }
+    const { layout, noData } = this.#storedImage(image)
+    const place = this.#place(image, index, group)
+    if (place === undefined) {
+      return { bytes: blankPixels(rows[1] * this.#rowBytes(layout), this.dtype, noData), firstRow: rows[0] }
+    }
+    const [start, length] = place
+    if (isStoredPlain(layout)) return { bytes: this.#rows(image, start, rows), firstRow: rows[0] }
     const key = [image, group, index]
     const kept = this.#cache.get(key)
     if (kept !== undefined) return { bytes: kept, firstRow: 0 }
-    const [start, length] = this.#place(image, index, group)
     const count = rowsOf(layout, index)
     let bytes: Uint8Array
     try {
@@ -293,9 +302,9 @@ export class TiffArray implements ChunkedArray {
     return { bytes, firstRow: 0 }
   }
 
-  #rows(image: number, index: number, group: number, [first, count]: readonly [number, number]): Uint8Array {
+  /** @param start of the part */
+  #rows(image: number, start: number, [first, count]: readonly [number, number]): Uint8Array {
     const rowBytes = this.#rowBytes(this.#storedImage(image).layout)
-    const [start] = this.#place(image, index, group)
     const bytes = this.#file.bytes(start + first * rowBytes, count * rowBytes)
     // A view of a typed array needs an aligned start, which `bytes` has; the rows are ours to change.
     if (this.#file.bigEndian) swapBytes(bytes, BYTES_PER_ELEMENT[this.dtype])
@@ -306,14 +315,16 @@ export class TiffArray implements ChunkedArray {
     return partWidth * BYTES_PER_ELEMENT[this.dtype] * (together ? samples : 1)
   }
 
-  /** The first byte of a part and its length. */
-  #place(image: number, index: number, group: number): readonly [number, number] {
+  /** The first byte of a part and its length; undefined for one that was never written, in a file that may leave parts out. */
+  #place(image: number, index: number, group: number): readonly [number, number] | undefined {
     const { inOnePiece, bytesPerImage } = this.#series
     const { layout, offsets, lengths } = this.#storedImage(image)
     const perSample = Math.ceil(layout.width / layout.partWidth) * Math.ceil(layout.height / layout.partHeight)
     const position = layout.together ? index : group * perSample + index
     const [start, length] = [offsets[position], lengths[position]]
-    // Byte 0 is that of the header: writers of sparse files name it for a part that was never written.
+    // Old writers leave the lengths of uncompressed strips out.
+    if (length === 0 && (start === 0 || layout.compression !== 1)) return undefined
+    // Byte 0 is that of the header.
     if (start === undefined || length === undefined || start === 0) {
       throw new InfrastructureError(
         'CORRUPT_DATA',
@@ -340,6 +351,7 @@ export class TiffArray implements ChunkedArray {
       layout,
       offsets: directory.numbers(layout.isTiled ? TAG.tileOffsets : TAG.stripOffsets),
       lengths: directory.numbers(layout.isTiled ? TAG.tileByteCounts : TAG.stripByteCounts),
+      noData: directory.text(TAG.noData),
     }
     if (this.#stored.size >= KEPT_IMAGES) this.#stored.delete(this.#stored.keys().next().value as number)
     this.#stored.set(image, stored)

@@ -133,6 +133,8 @@ for z in range(3):
 keep("pattern.nhdr", slices)  # pynrrd knows neither patterns nor lists
 (folder / "list.nhdr").write_text("NRRD0004\ntype: uchar\ndimension: 3\nsizes: 7 5 3\nencoding: raw\ndata file: LIST\nslice01.raw\nslice02.raw\nslice03.raw\n")
 keep("list.nhdr", slices)
+(folder / "last-bytes.nrrd").write_bytes(b"NRRD0004\ntype: ushort\ndimension: 2\nsizes: 4 3\nendian: little\nencoding: raw\nbyte skip: -1\n\n" + b"x" * 13 + np.arange(12, dtype="<u2").tobytes())
+keep("last-bytes.nrrd", nrrd.read(str(folder / "last-bytes.nrrd"), index_order="C")[0])
 (folder / "skip.nhdr").write_text("NRRD0004\ntype: uchar\ndimension: 2\nsizes: 7 4\nbyte skip: -1\nencoding: raw\ndata file: slice01.raw\n")
 keep("skip.nhdr", nrrd.read(str(folder / "skip.nhdr"), index_order="C")[0])
 

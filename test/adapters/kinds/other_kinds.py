@@ -145,4 +145,49 @@ for name, second in (("type", np.zeros((20, 30), "u1")), ("size", np.zeros((20, 
         tif.write(np.ones((20, 30), "u2"), photometric="minisblack", metadata=None, description=description)
         tif.write(second, photometric="rgb" if name == "samples" else "minisblack", metadata=None)
     expect(PIXELS, f"pixels-{name}.ome.tif", error=r"image|page|IFD")
+
+DESCRIBED = "TIFF: a stack that tifffile or MetaMorph describes, also with one image that stands for all"
+film = rng.integers(0, 60000, (2, 3, 4, 20, 30)).astype("u2")
+for axes in ("ZYX", "CZYX", "ZCYX", "TZCYX", "CTZYX", "ZTCYX"):
+    voxels = {3: film[0, 0], 4: film[0], 5: film}[len(axes)]
+    order = sorted(range(len(axes)), key=lambda i: "CTZYX".index(axes[i]))
+    for name, more in (("pages", {}), ("truncated", {"truncate": True}), ("strips", {"truncate": True, "rowsperstrip": 7, "byteorder": ">"}), ("packed", {"compression": "zlib"})):
+        tifffile.imwrite(f"described-{name}-{axes}.tif", voxels, photometric="minisblack", metadata={"axes": axes}, **more)
+        assert (tifffile.imread(f"described-{name}-{axes}.tif") == voxels).all()
+        expect(DESCRIBED, f"described-{name}-{axes}.tif", voxels.transpose(order))
+for name, more in (("pages", {}), ("truncated", {"truncate": True})):
+    tifffile.imwrite(f"nameless-{name}.tif", film[0], photometric="minisblack", **more)
+    expect(DESCRIBED, f"nameless-{name}.tif", film[0].reshape(-1, 20, 30))
+colours = film[0, :, :3].astype("u1")
+for name, config in (("apart", "separate"), ("together", "contig")):
+    voxels = colours if config == "separate" else np.ascontiguousarray(np.moveaxis(colours, 1, -1))
+    tifffile.imwrite(f"colours-{name}.tif", voxels, photometric="rgb", planarconfig=config, truncate=True)
+    expect(DESCRIBED, f"colours-{name}.tif", colours.transpose(1, 0, 2, 3))
+# The description of another state of the file: pages were added.
+tifffile.imwrite("added.tif", film[0, 0], photometric="minisblack", metadata={"axes": "ZYX"})
+tifffile.imwrite("added.tif", film[0, 1], photometric="minisblack", append=True, metadata=None)
+expect(DESCRIBED, "added.tif", film[0, :2].reshape(8, 20, 30))
+for byteorder in "<>":
+    tags = [(33628, 4, 4, (0,) * 4, True), (33629, 5, 4, (0, 1) * 4, True), (65000, 4, 100, (0,) * 100, True)]
+    name = f"metamorph-{'little' if byteorder == '<' else 'big'}.stk"
+    tifffile.imwrite(name, film[0, 0], photometric="minisblack", truncate=True, metadata=None, byteorder=byteorder, extratags=tags)
+    expect(DESCRIBED, name, film[0, 0])
+tifffile.imwrite("cut.tif", film[0, 0], photometric="minisblack", truncate=True)
+with open("cut.tif", "rb") as file:
+    data = file.read()
+write_bytes("./cut.tif", data[:-100])
+expect(DESCRIBED, "cut.tif", error=r"4 images need")
+
+LEFT_OUT = "TIFF: strips and tiles that were left out"
+for name, dtype, value in (("zero", "u1", None), ("number", "<f4", "-9999"), ("nan", ">f8", "nan"), ("long", "<i8", "-7"), ("impossible", "u1", "-1"), ("words", ">u2", "65535")):
+    tags = [] if value is None else [(42113, "s", 0, value, True)]
+    tiles = (b"" if i % 2 else zlib.compress(np.full((16, 16), i + 1, dtype).tobytes()) for i in range(6))
+    with tifffile.TiffWriter(f"left-out-{name}.tif", byteorder=dtype[0] if dtype[0] in "<>" else "<") as tif:
+        tif.write(tiles, shape=(27, 45), dtype=dtype, tile=(16, 16), compression="zlib", photometric="minisblack", metadata=None, extratags=tags)
+    expect(LEFT_OUT, f"left-out-{name}.tif", tifffile.imread(f"left-out-{name}.tif"))
+
+VOLUMES = "TIFF: images of several planes each"
+for number, (shape, tile) in enumerate((((4, 20, 32), (2, 16, 16)), ((8, 32, 32), (4, 16, 16)), ((5, 16, 16), (5, 16, 16)))):
+    tifffile.imwrite(f"volume-{number}.tif", np.zeros(shape, "u1"), photometric="minisblack", volumetric=True, tile=tile)
+    expect(VOLUMES, f"volume-{number}.tif", error=r"images of \d planes each; save each plane")
 finish("other.json")

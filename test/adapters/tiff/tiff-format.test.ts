@@ -138,6 +138,12 @@ describe('a TIFF file', () => {
       'UNSUPPORTED',
       /one of 2 files of an OME-TIFF; .*bioformats2raw/,
     )
+    const elsewhere = '<OME><BinaryOnly MetadataFile="scan.companion.ome" UUID="urn:uuid:1"/></OME>'
+    await refused(
+      await fileWith(t, tiffBytes([{ fields: {}, data: ramp, description: elsewhere }])),
+      'UNSUPPORTED',
+      /described by "scan.companion.ome"; .*bioformats2raw/,
+    )
     await using turned = await openArray(
       await fileWith(t, xml('PhysicalSizeX="4" PhysicalSizeXUnit="pixel" PhysicalSizeY="2" PhysicalSizeYUnit="nm">')),
     )
