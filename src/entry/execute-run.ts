@@ -24,7 +24,7 @@ import { assertNothingLost, packOutputs } from './packed/pack-outputs.ts'
 import { assertCanServe, startDashboardThread } from './pages/dashboard-thread.ts'
 import { keptCommand, variablesOfProcess } from './run-folder/continuation.ts'
 import { receiveCommands } from './run-folder/control/command-receiver.ts'
-import { readRecordedBlocks } from './run-folder/growth/run-growth.ts'
+import { hasGrownBefore, readRecordedBlocks } from './run-folder/growth/run-growth.ts'
 import { keepHistory } from './run-folder/history/history-writer.ts'
 import { describePlace, type ProgressPlace } from './run-folder/progress-place.ts'
 import { noteRunStart } from './run-folder/provenance/provenance-file.ts'
@@ -59,17 +59,37 @@ export async function planRun(
     mask: options.mask,
     name: nameOfTasks(tasks),
   }
-  const wanted = asTasks(list, 'A task to run')
-  const recorded = options.grow
-    ? await recordedBlocks(await planPipeline(wanted, { ...how, isDraft: true }), options)
-    : undefined
-  const pipeline = await planPipeline(wanted, { ...how, recorded })
+  const pipeline = await planWithRecord(asTasks(list, 'A task to run'), how, options)
   assertStatesFit(pipeline.tasks, machineMemory().total)
   assertFits(pipeline.tasks, resourcesOf(options).budget)
   checkPerTask(pipeline.tasks, options)
   checkOnly(pipeline, options)
   await assertNothingLost(pipeline)
   return pipeline
+}
+
+/** Plans tasks with the blocks of the run's record, if its volume may have grown or has grown in an earlier start. */
+async function planWithRecord(
+  tasks: ReturnType<typeof asTasks>,
+  how: PlanOptions,
+  options: Pick<RunOptions, 'progress' | 'runDir'>,
+): Promise<PlannedPipeline> {
+  const draft = () => planPipeline(tasks, { ...how, grow: true, isDraft: true })
+  const withBlocksOf = async (planned: PlannedPipeline) =>
+    planPipeline(tasks, { ...how, recorded: await recordedBlocks(planned, options) })
+  if (how.grow) return withBlocksOf(await draft())
+  const hasGrown = (planned: PlannedPipeline) =>
+    progressPlace(planned, options) !== 'none' && hasGrownBefore(runFolder(planned, options))
+  let planned: PlannedPipeline
+  try {
+    planned = await planPipeline(tasks, how)
+  } catch (error) {
+    // The blocks that a task chooses for the larger volume may not fit to its output.
+    const other = how.overwrite ? undefined : await draft().catch(() => undefined)
+    if (other === undefined || !hasGrown(other)) throw error
+    return withBlocksOf(other)
+  }
+  return how.overwrite || !hasGrown(planned) ? planned : withBlocksOf(planned)
 }
 
 /** The blocks of a run before its volume has grown. */

@@ -205,8 +205,11 @@ describe('a run whose volume has grown', () => {
       const scratch = outputs('scratch')[at] as string
       assert.equal(await hashVoxels(join(cwd, output)), await hashVoxels(join(cwd, scratch)), output)
     }
-    const again = await succeed(...(commands('out').convert as string[]), '--grow')
-    assert.match(again.text, /Nothing left to do/)
+    for (const args of Object.values(commands('out'))) {
+      // The same command continues it, as every other run.
+      for (const more of [['--grow'], []]) assert.match((await succeed(...args, ...more)).text, /Nothing left to do/)
+      assert.doesNotMatch((await succeed('plan', ...args)).text, /has grown|belongs to another/)
+    }
   })
 
   it('keeps its mask, which may have grown, and all channels', async () => {

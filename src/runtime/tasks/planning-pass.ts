@@ -19,7 +19,7 @@ export interface PlanOptions {
   readonly grow?: boolean
   /** Blocks are not compared with outputs: they are planned again, with the blocks of the record. @default false */
   readonly isDraft?: boolean
-  /** The blocks of the record of a run whose volume may have grown. */
+  /** The blocks of the record of a run whose volume may have grown, or has grown: they are kept, and the chunks of outputs. */
   readonly recorded?: RecordedBlocks | undefined
   /** The path of a mask for every task whose plan has none. */
   readonly mask?: string | undefined
@@ -103,7 +103,8 @@ export class PlanningPass implements AsyncDisposable {
     options: CreateVolumeOptions,
   ): Promise<VolumeDescription> {
     const ifExists = options.ifExists ?? this.#ifExists
-    const chunks = this.#ifExists === 'grow' && options.ifExists === undefined ? await this.#chunksOf(path) : {}
+    const isKept = this.#ifExists === 'grow' || this.#recorded !== undefined
+    const chunks = isKept && options.ifExists === undefined ? await this.#chunksOf(path) : {}
     const wanted = { ...createOptionsOf(path, options), ...chunks, ifExists } as const
     const key = this.#store.canonicalPath(path)
     if (ifExists === 'replace' && this.#opened.has(key)) {

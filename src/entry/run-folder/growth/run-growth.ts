@@ -111,6 +111,10 @@ async function readRecord<Value>(
   return reader === undefined ? undefined : await read(reader)
 }
 
+/** Whether an earlier start has carried the record of a run over to a larger volume. */
+export const hasGrownBefore = (folder: string): boolean =>
+  readProvenance(folder)?.starts.some(({ grown }) => grown === true) ?? false
+
 /** The blocks of the record of a run, as far as it has one with the same tasks. @param place where its progress is kept */
 export async function readRecordedBlocks(
   pipeline: PlannedPipeline,
