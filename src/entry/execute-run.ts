@@ -275,7 +275,10 @@ async function openParts(setting: Setting): Promise<RunParts> {
       workers,
       outputs,
       id,
-      noteEnd: await noteProvenance(setting, { outputs, id, recorded, started: author.started, hasGrown }),
+      noteEnd: await noteProvenance(setting, {
+        ...{ outputs, id, recorded, started: author.started, hasGrown },
+        hasWorkers: workers !== undefined,
+      }),
     }
   } catch (error) {
     await open[Symbol.asyncDispose]()
@@ -293,9 +296,11 @@ async function noteProvenance(
     recorded,
     started,
     hasGrown,
+    hasWorkers,
   }: Pick<RunParts, 'outputs' | 'id' | 'recorded'> & {
     readonly started: string
     readonly hasGrown: boolean
+    readonly hasWorkers: boolean
   },
 ): Promise<RunParts['noteEnd']> {
   const warn = (message: string) => events.emit({ type: 'warning', message })
@@ -310,6 +315,7 @@ async function noteProvenance(
           started,
           hasGrown,
           checkInputs: options.checkInputs ?? false,
+          events: hasWorkers ? events : undefined,
           warn,
           onChangedInputs: (message) => events.emit({ type: 'warning', message, about: 'changed-inputs' }),
           completed: completedIn(pipeline, recorded),
@@ -317,7 +323,7 @@ async function noteProvenance(
   return async (result) => {
     const ended = new Date().toISOString()
     const done = new Set(result.tasks.filter(({ completed, total }) => completed === total).map((task) => task.id))
-    noteFolder?.(ended, result)
+    await noteFolder?.(ended, result)
     await outputs
       .noteEnd(id, (task) => done.has(task.id), ended)
       .catch((error) => warn(`An output doesn't say that it is complete: ${messageOf(error)}`))

@@ -67,12 +67,12 @@ function authorOf({ run, completed, modified, newestChunk }: InputAtStart): Part
 
 /**
  * What has changed and how to do the blocks again, for people.
- * @param how what is to be done after the reset, such as `this command`, and what does all blocks of the run again
+ * @param how what is to be done after the reset, such as `this command`, what does all blocks of the run again, and when it changed, if known
  */
 export function describeChangedInputs(
   changed: readonly ChangedInput[],
   folder: string,
-  how: { readonly next: string; readonly all: string },
+  how: { readonly next: string; readonly all: string; readonly when?: string },
 ): string {
   const inputs = [...new Set(changed.map(({ path }) => path))].map((path) => {
     const found = changed.filter((each) => each.path === path)
@@ -81,7 +81,8 @@ export function describeChangedInputs(
   const tasks = [...new Set(changed.map(({ task }) => task))]
   const again = ownCommand('reset', folder, ...tasks.flatMap((id) => ['--task', id]))
   const what = inputs.length === 1 ? 'An input' : `${inputs.length} inputs`
-  return `${what} changed: ${inputs.join(' ')} To do them again: ${again}, then ${how.next}; or ${how.all}.`
+  const when = how.when === undefined ? '' : ` ${how.when}`
+  return `${what} changed${when}: ${inputs.join(' ')} To do them again: ${again}, then ${how.next}; or ${how.all}.`
 }
 
 function describeAuthor({ run, runCompleted, modified }: ChangedInput): string {

@@ -1,21 +1,32 @@
 import { realpathSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { basename, join } from 'node:path'
+import { given } from '../../../core/given.ts'
 import { systemReason } from '../../../core/system-errors.ts'
+import { isAddress } from '../../../core/text/address.ts'
+import type { EventStream } from '../../../runtime/coordinator/event-stream.ts'
 import type { RunResult } from '../../../runtime/coordinator/run-result.ts'
 import type { PlannedPipeline, PlannedTask } from '../../../runtime/tasks/planned-task.ts'
 import { isTaskNode } from '../../../runtime/tasks/task-node.ts'
-import { showTime } from '../../local-time.ts'
 import { ownCommand as commandToPrint } from '../../own-command.ts'
 import { moduleName } from '../../workers/module-name.ts'
 import { commandOfProcess } from '../continuation.ts'
 import { ownCommand, ownVersion } from '../run-command.ts'
 import { readJson, replaceFile } from '../run-files.ts'
 import { userName } from '../run-folder.ts'
-import { type OlderBlocks, olderBlocks, type TaskAtStart } from './changed-code.ts'
+import {
+  blocksOfOtherCode,
+  type CodeChange,
+  describeOlderBlocks,
+  lastCode,
+  type OlderBlocks,
+  olderBlocks,
+  type TaskAtStart,
+} from './changed-code.ts'
 import { changedInputs, describeChangedInputs } from './changed-inputs.ts'
 import { codeOf } from './code-hash.ts'
-import { type IdentifiedArray, type InputAtStart, identityOfInput } from './input-identity.ts'
+import { CodeWatch, type WatchedTask } from './code-watch.ts'
+import { type IdentifiedArray, type InputAtStart, identityNow, identityOfInput, isSameInput } from './input-identity.ts'
 import { newestChunk } from './newest-chunk.ts'
 import { fullPath, inputsOf } from './output-provenance.ts'
 import { withoutSecrets } from './without-secrets.ts'
@@ -68,6 +79,8 @@ export interface StartProvenance {
   readonly tasks: readonly TaskAtStart[]
   /** What the tasks read that no task of the run writes. */
   readonly inputs: readonly InputAtStart[]
+  /** From when on workers did blocks by other code. */
+  readonly changes?: readonly CodeChange[]
 }
 
 const FILE = 'provenance.json'
@@ -89,6 +102,8 @@ export interface ProvenanceSetting {
   readonly hasGrown: boolean
   /** Whether the times of the chunks of inputs count, too. */
   readonly checkInputs: boolean
+  /** What workers do, which load the code of tasks when they need it; undefined if this process does all blocks. */
+  readonly events: EventStream | undefined
   /** Called if the file can't be written, and if the code has changed since blocks were done. */
   warn(message: string): void
   /** Called if inputs have changed since blocks were done. */
@@ -96,20 +111,25 @@ export interface ProvenanceSetting {
 }
 
 /**
- * Adds a start to the provenance of a run.
- * @returns a function that notes its end
+ * Adds a start to the provenance of a run, and to that the code that its workers load later.
+ * @returns a function that notes its end, and says what has changed meanwhile
  */
-export async function noteRunStart(setting: ProvenanceSetting): Promise<(ended: string, result: RunResult) => void> {
+export async function noteRunStart(
+  setting: ProvenanceSetting,
+): Promise<(ended: string, result: RunResult) => Promise<void>> {
   const { pipeline, folder, record } = setting
   const before = readProvenance(folder)
   const earlier = before?.record === record ? before.starts.slice(1 - MAX_STARTS) : []
-  const start = await startOf(setting)
-  const write = (last: StartProvenance) => {
+  const { started, ...rest } = await startOf(setting)
+  const changes: CodeChange[] = []
+  let end: Pick<StartProvenance, 'ended' | 'outcome'> = {}
+  const start = (): StartProvenance => ({ started, ...end, ...rest, ...(changes.length === 0 ? {} : { changes }) })
+  const write = () => {
     const document: Provenance = {
       run: basename(folder),
       record,
       tasks: pipeline.tasks.map(describeTask),
-      starts: [...earlier, last],
+      starts: [...earlier, start()],
     }
     try {
       replaceFile(join(folder, FILE), `${JSON.stringify(document, null, 2)}\n`)
@@ -117,24 +137,86 @@ export async function noteRunStart(setting: ProvenanceSetting): Promise<(ended: 
       setting.warn(`${join(folder, FILE)} can't be written: ${systemReason(error)}`)
     }
   }
-  const older = olderBlocks(earlier, start.tasks)
-  if (older.length > 0) setting.warn(describeOlder(older, folder))
-  const changed = changedInputs(earlier, start)
+  const older = olderBlocks(earlier, rest.tasks)
+  if (older.length > 0) setting.warn(describeOlder('The code has changed.', older, folder))
+  const changed = changedInputs(earlier, start())
   if (changed.length > 0) setting.onChangedInputs(describeChangedInputs(changed, folder, THIS_COMMAND))
-  write(start)
-  const { started, ...rest } = start
-  return (ended, { ok, stopped }) =>
-    write({ started, ended, outcome: ok ? 'done' : stopped ? 'stopped' : 'failed', ...rest })
+  write()
+  const watch = new CodeWatch(watchedTasks(setting, earlier, rest.tasks), (change, isNew) => {
+    changes.push(change)
+    write()
+    const which = isNew ? blocksOfOtherCode([...earlier, start()], change) : []
+    if (which.length > 0) setting.warn(describeOlder(CHANGED_NOW, which, folder, ''))
+  })
+  setting.events?.listen((event) => watch.receive(event))
+  return async (ended, { ok, stopped }) => {
+    end = { ended, outcome: ok ? 'done' : stopped ? 'stopped' : 'failed' }
+    write()
+    const starts = [...earlier, start()]
+    const mixed = [...new Set(changes.map(({ id }) => id))].flatMap((id) => {
+      const task = pipeline.tasks.find((each) => each.id === id) as PlannedTask
+      const { code } = lastCode(starts, id) ?? {}
+      return blocksOfOtherCode(starts, { id, ...given({ code, before: setting.completed(task) }) })
+    })
+    if (mixed.length > 0) setting.warn(describeOlder('The code changed during the run.', mixed, folder))
+    await sayChangedMeanwhile(setting, starts)
+  }
 }
 
-function describeOlder(tasks: readonly OlderBlocks[], folder: string): string {
-  const each = tasks.map(({ id, blocks, isExact, completed, from, to }) => {
-    const [start, end] = [showTime(from), showTime(to)]
-    const when = start === end ? start : `${start} to ${end}`
-    return `${id}: ${isExact ? '' : 'up to '}${blocks} of its ${completed} completed blocks were done by older code (${when})`
+/** Says which inputs are others than when the run started. */
+async function sayChangedMeanwhile(setting: ProvenanceSetting, starts: readonly StartProvenance[]): Promise<void> {
+  const { tasks, inputs = [], started = '' } = starts.at(-1) ?? {}
+  const now = await Promise.all(
+    inputsOf(setting.pipeline.tasks).map((input, i) => inputAtEnd(input, inputs[i], setting)),
+  )
+  const others = now.filter((input, i): input is InputAtStart => {
+    const before = inputs[i]
+    if (input === undefined || before === undefined) return false
+    return !isSameInput(before, input) || (input.newestChunk !== undefined && input.newestChunk > started)
   })
+  const done = (tasks ?? []).map(({ before: _, ...task }) => {
+    const planned = setting.pipeline.tasks.find(({ id }) => id === task.id) as PlannedTask
+    return { ...task, ...given({ before: setting.completed(planned) }) }
+  })
+  const changed = changedInputs(starts, { tasks: done, inputs: others })
+  if (changed.length === 0) return
+  const how = { ...THIS_COMMAND, when: 'while the run was reading' }
+  setting.onChangedInputs(describeChangedInputs(changed, setting.folder, how))
+}
+
+/** The tasks of which it is known how many blocks are done, and whose code workers load. */
+function watchedTasks(
+  { pipeline, completed }: ProvenanceSetting,
+  earlier: readonly StartProvenance[],
+  tasks: readonly TaskAtStart[],
+): WatchedTask[] {
+  return tasks.flatMap((task): WatchedTask[] => {
+    const { id, code, before } = task
+    const planned = pipeline.tasks.find((each) => each.id === id)
+    if (code === undefined || before === undefined || planned === undefined) return []
+    const last = lastCode(earlier, id)
+    return [
+      {
+        ...{ id, code, hasOlderBlocks: blocksOfOtherCode(earlier, task).length > 0 },
+        earlierCode: last?.code === undefined ? [] : [last.code, ...(last.otherCode ?? [])],
+        codeNow: () => codeOfTask(planned),
+        completed: () => completed(planned) ?? 0,
+      },
+    ]
+  })
+}
+
+const CHANGED_NOW = 'The code has changed, and workers that have just started use it as it is now.'
+
+/** @param then what follows the command that forgets the blocks, so that they are done again */
+function describeOlder(
+  what: string,
+  tasks: readonly OlderBlocks[],
+  folder: string,
+  then = ', then this command',
+): string {
   const again = commandToPrint('reset', folder, ...tasks.flatMap(({ id }) => ['--task', id]))
-  return `The code has changed. ${each.join('; ')}. To do them again with this code: ${again}, then this command.`
+  return `${what} ${describeOlderBlocks(tasks)}. To do them again with this code: ${again}${then}.`
 }
 
 async function startOf(setting: ProvenanceSetting): Promise<StartProvenance> {
@@ -161,20 +243,40 @@ async function startOf(setting: ProvenanceSetting): Promise<StartProvenance> {
 }
 
 function atStart(task: PlannedTask, before: number | undefined): TaskAtStart {
-  const { id, source, reads } = task
-  const code = isTaskNode(source) ? codeOf(source.definition.module) : undefined
+  const { id, reads } = task
+  const code = codeOfTask(task)
   return {
     ...{ id, reads: [...new Set(reads.map(({ path }) => fullPath(path)))] },
-    ...(code === undefined ? {} : { code: code.hash }),
+    ...given({ code }),
     ...(before === undefined ? {} : { before }),
   }
 }
 
+const codeOfTask = ({ source }: PlannedTask): string | undefined =>
+  isTaskNode(source) ? codeOf(source.definition.module)?.hash : undefined
+
 /** Formats with a file for each chunk. */
 const CHUNK_FILES = ['zarr2', 'zarr3', 'n5', 'precomputed']
 
-async function inputAtStart(input: IdentifiedArray, { checkInputs, warn }: ProvenanceSetting): Promise<InputAtStart> {
-  const identity = await identityOfInput(input)
+const inputAtStart = async (input: IdentifiedArray, setting: ProvenanceSetting): Promise<InputAtStart> =>
+  await withNewestChunk(input, await identityOfInput(input), setting)
+
+/** @returns undefined if it can't be read any more */
+async function inputAtEnd(
+  input: IdentifiedArray,
+  before: InputAtStart | undefined,
+  setting: ProvenanceSetting,
+): Promise<InputAtStart | undefined> {
+  const isRemote = isAddress(input.path)
+  const identity = isRemote ? await identityOfInput(input) : before && (await identityNow(before))
+  return identity && (await withNewestChunk(input, identity, setting))
+}
+
+async function withNewestChunk(
+  input: IdentifiedArray,
+  identity: InputAtStart,
+  { checkInputs, warn }: ProvenanceSetting,
+): Promise<InputAtStart> {
   if (!checkInputs || !CHUNK_FILES.includes(input.format)) return identity
   try {
     const newest = await newestChunk(input.path)

@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { olderBlocks, type RecordedStart } from '../../../../src/entry/run-folder/provenance/changed-code.ts'
+import {
+  blocksOfOtherCode,
+  olderBlocks,
+  type RecordedStart,
+} from '../../../../src/entry/run-folder/provenance/changed-code.ts'
 
 const startsOf = (...list: [code: string | undefined, before: number][]): RecordedStart[] =>
   list.map(([code, before], hour) => ({
@@ -41,6 +45,41 @@ describe('blocks of older code', () => {
     assert.deepEqual(counted(startsOf(['x', 0], ['y', 54], ['z', 44]), 'y', 64), [[64, false]])
     assert.deepEqual(counted(startsOf(['x', 0], ['y', 54], ['z', 0]), 'y', 10), [[10, true]])
     assert.deepEqual(counted(startsOf(['x', 0], ['y', 54]), 'z', 30), [[30, false]])
+  })
+
+  it('remain, also after they were mentioned, until they are done again', () => {
+    const remaining = (starts: RecordedStart[], code: string, before: number) =>
+      blocksOfOtherCode(starts, { id: 'a', code, before }).map(({ blocks, isExact }) => [blocks, isExact])
+    assert.deepEqual(remaining(startsOf(['x', 0], ['y', 10]), 'y', 40), [[10, true]])
+    assert.deepEqual(remaining(startsOf(['x', 0], ['y', 10], ['y', 0]), 'y', 40), [])
+  })
+
+  it('are as many as possible if others were forgotten: with code that is back, the later ones', () => {
+    assert.deepEqual(counted(startsOf(['x', 0], ['y', 30], ['y', 50], ['y', 40]), 'x', 50), [[30, false]])
+  })
+
+  it('are those from before a change during a start, or after it if the code is back', () => {
+    const [start] = startsOf(['x', 0]) as [RecordedStart]
+    const time = '2026-11-29T00:10:00.000Z'
+    const changed = { ...start, changes: [{ id: 'a', code: 'y', before: 10, time }] }
+    assert.deepEqual(counted([changed], 'x', 40), [[30, true]])
+    assert.deepEqual(counted([changed], 'z', 40), [[40, true]])
+    const [older] = blocksOfOtherCode([changed], { id: 'a', code: 'y', before: 40 })
+    assert.deepEqual([older?.blocks, older?.from, older?.to], [10, start.started, time])
+    assert.deepEqual(counted([changed], 'y', 40), [], 'which was said during the start')
+  })
+
+  it('may be all of those that were done while workers had either code', () => {
+    const [start] = startsOf(['x', 0]) as [RecordedStart]
+    const changes = [
+      { id: 'a', code: 'y', otherCode: ['x'], before: 10, time: start.started },
+      { id: 'a', code: 'y', before: 15, time: start.started },
+    ]
+    const of = (code: string) => blocksOfOtherCode([{ ...start, changes }], { id: 'a', code, before: 40 })
+    assert.deepEqual(
+      ['x', 'y', 'z'].map((code) => of(code).map(({ blocks, isExact }) => [blocks, isExact])),
+      [[[30, false]], [[15, false]], [[40, true]]],
+    )
   })
 
   it('of a killed start end when it was started', () => {
