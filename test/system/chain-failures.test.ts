@@ -74,6 +74,11 @@ describe('a block of a chain that fails', () => {
       return JSON.parse(stdout || stderr).tasks.map(({ failed }: Counted) => failed)
     }
     assert.deepEqual(await failedBlocks(), [1, 0, 0, 0])
+    const said = await bellis(['reset', name, '--failed'], { cwd })
+    assert.equal(
+      said.stdout,
+      'first: forgot 1 failed block\nsecond: nothing to forget\nthird: nothing to forget\nbeside: nothing to forget\n',
+    )
     const forgotten = await bellis(['reset', name, '--failed', '--json'], { cwd })
     const blocks = JSON.parse(forgotten.stdout || forgotten.stderr).map((task: { blocks: number }) => task.blocks)
     assert.deepEqual([forgotten.code, blocks], [0, [0, 0, 0, 0]])

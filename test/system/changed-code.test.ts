@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, describe, it } from 'node:test'
 import { bellis, runLine, temporaryFolder } from '../support/command-line.ts'
+import { until } from '../support/processes.ts'
 import { runsIn } from '../support/recorded-runs.ts'
 
 const folder = temporaryFolder()
@@ -71,6 +72,33 @@ describe('a run whose code has changed', () => {
     assert.equal(codes().length, 4)
   })
 
+  it('is mentioned by status until no block is of older code', async () => {
+    const status = async (...more: string[]) => {
+      const { code, stdout, stderr } = await bellis(['status', 'last', ...more], { cwd })
+      assert.equal(code, 0, stderr)
+      return stdout.replaceAll(/\s+/g, ' ')
+    }
+    const older = async () => JSON.parse(await status('--json')).olderBlocks
+    assert.deepEqual(await older(), [])
+    assert.doesNotMatch(await status(), /code/)
+    writeFileSync(join(cwd, 'helper.ts'), 'export const check = (_: number): void => {}')
+    for (const isFirst of [true, false]) {
+      assert.equal(/The code has changed/.test((await run()).stderr), isFirst)
+      const [{ task, blocks, completed, isExact }, ...others] = await older()
+      // Nothing was left to do with the new code, so the code of the last start has done no block.
+      assert.deepEqual([task, blocks, completed, isExact, others], ['second', 8, 8, true, []])
+      const said = await status()
+      assert.match(
+        said,
+        /! Not all blocks were done by the same code\. second: 8 of its 8 completed blocks were done by older code \(.*\)\. To do them again with the code as it is: bellis reset \S+ --task second, then bellis resume \S+\./,
+      )
+    }
+    const [line = ''] = /bellis reset \S+ --task second/.exec(await status()) ?? []
+    assert.equal((await runLine(`${line} --yes`, { cwd })).code, 0)
+    await run()
+    assert.deepEqual(await older(), [])
+  })
+
   it('forgets with a task what depends on it', async () => {
     const reset = async (...args: string[]) => bellis(['reset', 'last', ...args, '--yes', '--json'], { cwd })
     assert.deepEqual(JSON.parse((await reset('--task', 'first', '--roi', '2:3')).stdout), [
@@ -84,5 +112,95 @@ describe('a run whose code has changed', () => {
     const unknown = await reset('--task', 'third')
     assert.equal(unknown.code, 2)
     assert.match(unknown.stderr, /The run has no task "third"; its tasks are first, second\./)
+  })
+})
+
+/** Blocks say which code has done them; block 2 fails until the task is mended, and the last one waits for a file. */
+const factorOf = (factor: number, fails: number) => `import { appendFileSync, existsSync } from 'node:fs'
+import { setTimeout as wait } from 'node:timers/promises'
+import { defineTask, roi, z } from 'bellis'
+export default defineTask({
+  name: 'live', config: z.object({}),
+  plan: () => ({ totalRoi: roi([0], [8]), readRoi: roi([0], [1]), writeRoi: roi([0], [1]), readWriteConflict: false }),
+  setup: () => async ({ index }) => {
+    if (index === ${fails}) throw new Error('a bug')
+    if (index === 7) appendFileSync('waits', '')
+    while (index === 7 && !existsSync('gate')) await wait(25)
+    appendFileSync('done', '${factor}')
+  },
+})`
+
+describe('code that changes while its run is running', () => {
+  it('is noticed when a worker has loaded it, at the end of the run, by status, and by the next start if it is back', async () => {
+    using live = temporaryFolder()
+    const at = (name: string) => join(live.path, name)
+    const write = (factor: number, fails: number) => writeFileSync(at('live.ts'), factorOf(factor, fails))
+    const start = ['run', 'live.ts', '--workers', '1', '--max-retries', '0']
+    write(1, 2)
+    const first = await bellis(start, {
+      cwd: live.path,
+      meanwhile: async () => {
+        await until('the last block waits', () => existsSync(at('waits')))
+        write(2, -1)
+        const retried = await bellis(['retry', 'last'], { cwd: live.path })
+        assert.equal(retried.code, 0, retried.stderr)
+        writeFileSync(at('gate'), '')
+      },
+    })
+    assert.equal(first.code, 0, first.stderr)
+    assert.equal(readFileSync(at('done'), 'utf8'), '11111112', 'the running block has kept its code')
+    const text = first.stderr.replaceAll(/\s+/g, ' ')
+    const reset = /To do them again with this code: bellis reset \S+ --task live/.source
+    for (const said of [
+      `The code has changed, and workers that have just started use it as it is now\\. live: 7 of its 7 completed blocks were done by older code \\([^)]*\\)\\. ${reset}\\.`,
+      `The code changed during the run\\. live: 7 of its 8 completed blocks were done by older code \\([^)]*\\)\\. ${reset}, then this command\\.`,
+    ])
+      assert.match(text, new RegExp(said))
+    const older = async () => {
+      const { stdout } = await bellis(['status', 'last', '--json'], { cwd: live.path })
+      return JSON.parse(stdout).olderBlocks.map(({ blocks, isExact }: { blocks: number; isExact: boolean }) => [
+        blocks,
+        isExact,
+      ])
+    }
+    assert.deepEqual(await older(), [[7, true]])
+    const same = await bellis(start, { cwd: live.path })
+    assert.doesNotMatch(same.stderr, /code/)
+    write(1, 2)
+    const back = await bellis(start, { cwd: live.path })
+    assert.match(
+      back.stderr.replaceAll(/\s+/g, ' '),
+      /The code has changed\. live: 1 of its 8 completed blocks were done by older code/,
+    )
+    assert.deepEqual(await older(), [[1, true]])
+  })
+
+  it('may be of both kinds if older workers go on', async () => {
+    using live = temporaryFolder()
+    const at = (name: string) => join(live.path, name)
+    const write = (factor: number) => writeFileSync(at('live.ts'), factorOf(factor, -1))
+    write(1)
+    const { code, stderr } = await bellis(['run', 'live.ts', '--workers', '1'], {
+      cwd: live.path,
+      meanwhile: async () => {
+        await until('the last block waits', () => existsSync(at('waits')))
+        write(2)
+        const { stderr } = await bellis(['reset', 'last', '--roi', '0:4', '--keep-workers', '--yes'], {
+          cwd: live.path,
+        })
+        assert.equal(stderr, '')
+        await bellis(['scale', 'last', '--workers', '2'], { cwd: live.path })
+        await until('the second worker has done a block', () => readFileSync(at('done'), 'utf8').includes('2'))
+        writeFileSync(at('gate'), '')
+      },
+    })
+    assert.equal(code, 0, stderr)
+    const [, said = ''] =
+      /The code changed during the run\. live: up to (\d) of its 8 completed blocks were done by older code/.exec(
+        stderr.replaceAll(/\s+/g, ' '),
+      ) ?? []
+    const done = readFileSync(at('done'), 'utf8')
+    const older = done.replaceAll('2', '').length - 4
+    assert.ok(Number(said) >= older, `at least ${older} of the blocks that were not forgotten: ${stderr}`)
   })
 })

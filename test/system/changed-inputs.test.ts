@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
-import { realpathSync, utimesSync } from 'node:fs'
+import { existsSync, realpathSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { bellis, runLine, temporaryFolder } from '../support/command-line.ts'
+import { until } from '../support/processes.ts'
 import { runsIn } from '../support/recorded-runs.ts'
 
 const folder = temporaryFolder()
@@ -96,5 +97,46 @@ describe('a run whose input was made again', () => {
       (await threshold('--check-inputs')).text,
       /data\.zarr\/b has changed \(written .*\) since threshold did/,
     )
+  })
+})
+
+describe('an input that is replaced while a run is reading it', () => {
+  it('is named at the end of that run, and by the next start', async () => {
+    writeFileSync(
+      join(cwd, 'reader.ts'),
+      `import { existsSync, writeFileSync } from 'node:fs'
+      import { setTimeout as wait } from 'node:timers/promises'
+      import { defineTask, z } from 'bellis'
+      export default defineTask({
+        name: 'reader', config: z.object({ input: z.string() }),
+        plan: async ({ input }, { arrays }) => {
+          const raw = await arrays.open(input)
+          return { totalRoi: raw.roi, readRoi: raw.roi, writeRoi: raw.roi, readWriteConflict: false }
+        },
+        setup: () => async () => {
+          writeFileSync('reads', '')
+          while (!existsSync('replaced')) await wait(25)
+        },
+      })`,
+    )
+    const args = ['run', 'reader.ts', '--input', RAW, '--workers', '1']
+    const said = new RegExp(
+      `${RAW.replace('.', '\\.')} has changed \\(written .*\\) since reader did 1 of its 1 completed blocks \\(.*\\)\\. To do them again: bellis reset \\S+ --task reader, then this command; or add --overwrite\\.`,
+    )
+    const during = await bellis(args, {
+      cwd,
+      meanwhile: async () => {
+        await until('the block reads', () => existsSync(join(cwd, 'reads')))
+        utimesSync(join(cwd, 'sample.hdf'), new Date(), new Date(Date.now() + 9000))
+        writeFileSync(join(cwd, 'replaced'), '')
+      },
+    })
+    assert.equal(during.code, 0, during.stderr)
+    const text = during.stderr.replaceAll(/\s+/g, ' ')
+    assert.match(text, /An input changed while the run was reading: /)
+    assert.match(text, said)
+    const next = await call(...args)
+    assert.match(next.text, said)
+    assert.doesNotMatch(next.text, /while the run was reading/, 'it has not changed since this start')
   })
 })

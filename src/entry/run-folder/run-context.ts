@@ -114,14 +114,24 @@ export function findRunFolder(run: string, home: string): string {
 
 const howListed = (): string => `${ownCommand('runs')} lists the runs`
 
-/** The names that start like this, or else those that contain it, or else those of runs that write there. */
+/** The name that starts like this, or else those of runs with an output of exactly this name, those that start like this or contain it, or those of runs that write there. */
 function namesLike(part: string, names: readonly string[], home: string): string[] {
   if (part === '') return []
   const starting = names.filter((name) => name.startsWith(part))
+  if (starting.length === 1) return starting
+  const named = writersNamed(part, names, home)
+  if (named.length > 0) return named
   if (starting.length > 0) return starting
   const containing = names.filter((name) => name.includes(part))
   return containing.length > 0 ? containing : writersOf(part, names, home)
 }
+
+/** The runs with an output whose last part is this. */
+const writersNamed = (part: string, names: readonly string[], home: string): string[] =>
+  names.filter((name) => {
+    const outputs = keptOutputs(readRunDocument(join(home, name))?.tasks ?? [])
+    return outputs.some((output) => output.replace(/\/+$/, '').split('/').at(-1) === part)
+  })
 
 /** The runs with exactly this output, or else those with this part in the path of an output, as it was written when they were started. */
 function writersOf(part: string, names: readonly string[], home: string): string[] {

@@ -48,7 +48,7 @@ async function start(): Promise<void> {
     },
   })
   const volumes = new Volumes(model)
-  const tip = new BlockTip(model)
+  const tip = new BlockTip(model, (task) => volumes.outputOf(task))
   element('tasks').style.setProperty('--count', String(description.tasks.length))
   const controls = new MapControls(description.tasks, (plane) => {
     for (const card of cards) card.turn(plane)

@@ -92,6 +92,24 @@ describe('the folder of a run', () => {
       })
   })
 
+  it('is found by the last part of its output rather than by what other names have inside', async () => {
+    using folder = temporaryFolder()
+    const input = join(folder.path, 'in.zarr')
+    await (await createArray(input, { shape: [8, 8, 8], dtype: 'uint8' })).close()
+    const runDir = join(folder.path, 'runs')
+    const write = async (name: string) => {
+      const before = readdirSync(folder.path).includes('runs') ? readdirSync(runDir) : []
+      const output = join(folder.path, 'out.zarr', name)
+      await runBlockwise([convert({ input, output })], { pool: 'inline', workers: 1, runDir })
+      return readdirSync(runDir).find((run) => !before.includes(run)) as string
+    }
+    const other = await write('raw')
+    const part = other.slice(-8, -4)
+    assert.equal(basename(findRunFolder(part, runDir)), other)
+    const meant = await write(part)
+    assert.equal(basename(findRunFolder(part, runDir)), meant)
+  })
+
   it('is that of its name if it is damaged, not another one whose name or output contains it', async () => {
     using folder = temporaryFolder()
     const input = join(folder.path, 'in.zarr')

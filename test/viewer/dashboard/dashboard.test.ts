@@ -379,6 +379,8 @@ describe('the page of a run, in a browser', () => {
     const { width = 0 } = (await map.boundingBox()) ?? {}
     await map.click({ position: { x: width - 10, y: 10 } })
     await failures.getByText(/Error: no such neuron in 3\s/).waitFor()
+    assert.deepEqual(await position(), [2.5, 8.5, 54.5], 'the volume goes there')
+    assert.match(await card(page, 'Gaussian1').getByRole('status').innerText(), /z 1 \/ 2/)
     await card(page, 'Gaussian1').getByRole('slider').fill('1')
     for (const key of ['ArrowDown', 'ArrowDown']) await map.press(key)
     await page.getByRole('tooltip').getByText('Gaussian1/20').waitFor()
@@ -386,7 +388,8 @@ describe('the page of a run, in a browser', () => {
     await card(page, 'Gaussian1').locator('.map canvas').press('ArrowRight')
     await tip.getByText('Gaussian1/21').waitFor()
     await tip.getByText(/by w\d+ in [\d.]+ m?s/).waitFor()
-    await tip.getByText('writes 160, 64, 64').waitFor()
+    await tip.getByText('writes 160,64,64:160,64,64 nm').waitFor()
+    await tip.getByText('4:8,16:32,16:32 voxels').waitFor()
     await page.getByRole('tab', { name: 'Workers' }).click()
     const worker = page.getByRole('row', { name: 'w1' })
     assert.match(await worker.innerText(), /\d+ %\s+[\d.]+ MB/)

@@ -71,11 +71,17 @@ async function reset(run: string, flags: ResetFlags): Promise<void> {
   }
   const forgotten = await resetRun(folder, { place: db, failed, roi, tasks, ...(mayAsk ? { confirm } : {}) })
   if (flags.json) printJson(forgotten)
-  for (const { id, blocks, failedAttempts } of forgotten)
-    say(
-      flags,
-      `${id}: forgot ${blocks} completed blocks${failedAttempts > 0 ? ` and ${failedAttempts} failed ones` : ''}`,
-    )
+  for (const each of forgotten) say(flags, `${each.id}: ${describeForgotten(each)}`)
+}
+
+function describeForgotten({ blocks, failedAttempts }: Forgotten): string {
+  const counts = [
+    [blocks, 'completed'],
+    [failedAttempts, 'failed'],
+  ] as const
+  const parts = counts.filter(([count]) => count > 0)
+  if (parts.length === 0) return 'nothing to forget'
+  return `forgot ${parts.map(([count, what]) => `${count} ${what} ${count === 1 ? 'block' : 'blocks'}`).join(' and ')}`
 }
 
 /** Asks with the number of blocks. @throws ConfigError `INVALID_CONFIG` unless the answer is yes */

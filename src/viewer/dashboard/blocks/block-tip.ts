@@ -1,6 +1,8 @@
-import type { DescribedBoardTask } from '../../../core/board/summary.ts'
+import type { DescribedBoardTask, OutputLayer } from '../../../core/board/summary.ts'
+import { showSlice } from '../../../core/geometry/roi.ts'
 import { createBlockGrid } from '../../../core/grid/block-grid.ts'
 import { element, make } from '../../shared/elements.ts'
+import { inNanometers, inVoxels, showRegion } from '../lists/region-text.ts'
 import type { RunModel } from '../run-model.ts'
 import { plural, showMs } from '../text.ts'
 import { SHOWN_STATES, STATE_TEXT } from './state-colors.ts'
@@ -12,13 +14,16 @@ const REQUEST_MS = 80
 export class BlockTip {
   readonly #tip = element('tip')
   readonly #model: RunModel
+  readonly #outputOf: (task: number) => OutputLayer | undefined
   #request: ReturnType<typeof setTimeout> | undefined
   #shown = ''
   #at: { readonly number: number; readonly index: number; readonly x: number; readonly y: number } | undefined
   #state = ''
 
-  constructor(model: RunModel) {
+  /** @param outputOf what a task writes, once it is known: regions are in its voxels, too */
+  constructor(model: RunModel, outputOf: (task: number) => OutputLayer | undefined) {
     this.#model = model
+    this.#outputOf = outputOf
   }
 
   show(number: number, index: number | undefined, x: number, y: number): void {
@@ -61,14 +66,15 @@ export class BlockTip {
   #fill(task: DescribedBoardTask, number: number, index: number): void {
     const { cell, grid } = task.map
     const { writeRoi } = createBlockGrid(grid).block(index)
+    const voxels = inVoxels(writeRoi, this.#outputOf(number))
     const isCell = cell.some((count) => count > 1)
     const state = this.#stateOf(number, index)
     this.#state = state
     this.#tip.replaceChildren(
       make('b', {}, isCell ? `${cell.join(' × ')} blocks of ${task.id}` : `${task.id}/${index}`),
       make('span', { class: 'state', style: `--key: var(--state-${state})` }, STATE_TEXT[state]),
-      make('span', {}, `writes ${writeRoi.offset.join(', ')}`),
-      make('span', {}, `size ${writeRoi.shape.join(' × ')} ${task.unit}`),
+      make('span', {}, `writes ${showRegion(inNanometers(writeRoi, task))} nm`),
+      ...(voxels === undefined ? [] : [make('span', {}, `${showSlice(voxels)} voxels`)]),
     )
   }
 

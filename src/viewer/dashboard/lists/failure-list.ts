@@ -51,13 +51,14 @@ export class FailureList {
     )
   }
 
-  /** Opens the details of the first listed block for which a condition holds. @returns whether there is one */
+  /** Opens the details of the first listed block for which a condition holds, and goes to it. @returns whether there is one */
   open(task: number, isWanted: (index: number) => boolean): boolean {
     const failure = this.#summary?.failures.find((each) => each.task === task && isWanted(each.index))
     const row = failure === undefined ? undefined : this.#rows.get(keyOf(failure))
     if (row === undefined) return false
     row.open(true)
     row.element.scrollIntoView({ block: 'nearest' })
+    this.#actions.mark(task, (failure as FailureSummary).index)
     return true
   }
 
