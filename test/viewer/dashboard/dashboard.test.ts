@@ -363,6 +363,16 @@ describe('the page of a run, in a browser', () => {
     })
     await failures.getByRole('button', { name: 'Show in the volume' }).click()
     assert.deepEqual(await position(), [8.5, 24.5, 6.5])
+    const inks = await page.evaluate(() => {
+      document.documentElement.dataset.theme = 'light'
+      const box = document.querySelector('.neuroglancer-display-dimensions-widget') as HTMLElement
+      // The names of axes have colours of their own.
+      const texts = box.querySelectorAll('input:not([type=checkbox], .neuroglancer-display-dimensions-widget-name)')
+      return [box, ...texts].map((element) => getComputedStyle(element).color)
+    })
+    assert.ok(inks.length > 3)
+    assert.deepEqual([...new Set(inks)], [inks[0]])
+    assert.notEqual(inks[0], 'rgb(255, 255, 255)', 'the box is white')
     await failures.getByRole('button', { name: 'Log at this attempt' }).click()
     const log = page.getByRole('dialog', { name: /Log of w\d+/ })
     await log.getByText('Gaussian1/20: attempt 1 failed here').waitFor()
@@ -379,7 +389,7 @@ describe('the page of a run, in a browser', () => {
     const { width = 0 } = (await map.boundingBox()) ?? {}
     await map.click({ position: { x: width - 10, y: 10 } })
     await failures.getByText(/Error: no such neuron in 3\s/).waitFor()
-    assert.deepEqual(await position(), [2.5, 8.5, 54.5], 'the volume goes there')
+    assert.deepEqual(await position(), [56.5, 8.5, 2.5], 'the volume goes there')
     assert.match(await card(page, 'Gaussian1').getByRole('status').innerText(), /z 1 \/ 2/)
     await card(page, 'Gaussian1').getByRole('slider').fill('1')
     for (const key of ['ArrowDown', 'ArrowDown']) await map.press(key)
