@@ -77,7 +77,7 @@ describe('a block of a chain that fails', () => {
     const said = await bellis(['reset', name, '--failed'], { cwd })
     assert.equal(
       said.stdout,
-      'first: forgot 1 failed block\nsecond: nothing to forget\nthird: nothing to forget\nbeside: nothing to forget\n',
+      'first: forgot 1 failed block\nbeside: nothing to forget\nsecond: nothing to forget\nthird: nothing to forget\n',
     )
     const forgotten = await bellis(['reset', name, '--failed', '--json'], { cwd })
     const blocks = JSON.parse(forgotten.stdout || forgotten.stderr).map((task: { blocks: number }) => task.blocks)
