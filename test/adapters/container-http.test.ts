@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { rmSync, writeFileSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { gzipSync } from 'node:zlib'
@@ -124,6 +124,29 @@ for (const { name, format, metadata, make } of containers) {
       const { again } = await read(address)
       isPage = true
       await assert.rejects(again(), { code: 'INVALID_METADATA' })
+    })
+
+    it('V2: are not made up once another array has taken the place of theirs, or the server answers JSON for everything', async (t) => {
+      const { folder, chunk, file } = await made(t)
+      let isJson = false
+      const { address } = await serveFolder(t, folder, ({ url }, response) => {
+        if (!isJson) return false
+        if (isMetadata(url)) response.writeHead(200, { 'content-type': 'application/json' }).end('{"code":404}')
+        else response.writeHead(404).end()
+        return true
+      })
+      const { into, again } = await read(address)
+      const replaced = { code: 'IO_ERROR', message: /was replaced while its array was being read/ }
+      isJson = true
+      await assert.rejects(again(), replaced)
+      isJson = false
+      await again()
+      assert.deepEqual(into, voxels)
+      const metadataFile = ['raw/attributes.json', 'info'].map(file).find((path) => path.endsWith(metadata)) as string
+      rmSync(file(chunk))
+      await again()
+      writeFileSync(metadataFile, readFileSync(metadataFile, 'utf8').replace('uint8', 'int8'))
+      await assert.rejects(again(), replaced)
     })
 
     it('V5: are refused if they are too large, before memory is made for them, and so are metadata', async (t) => {

@@ -16,6 +16,7 @@ import { plainChunks } from '../zarr/chunks/plain-chunks.ts'
 import { isOnlyRead } from '../zarr/codecs/registry.ts'
 import { addressOpenedForWriting, onlyRead } from '../zarr/container-errors.ts'
 import { type ContainerOptions, ContainerStores, createOnce } from '../zarr/container-store.ts'
+import { type ArrayIdentity, type MetadataFiles, recordIn } from '../zarr/metadata/array-identity.ts'
 import type { JsonObject } from '../zarr/metadata/exact-json.ts'
 import { assertContainer, showNames } from '../zarr/missing-array.ts'
 import { joinKey, parentKey, type Store } from '../zarr/store.ts'
@@ -155,10 +156,21 @@ function n5Array(
     storedShape: blockShape,
     fill,
     names,
-    metadataKey: joinKey(key, 'attributes.json'),
+    metadata: metadataFile(key, metadata),
     access: (blocks: Store) => plainChunks(blocks, names.keyOf, n5Blocks(metadata), fill, writesEmpty),
     setAttributes: (attributes: Readonly<Record<string, unknown>>) =>
       setN5Attributes(store, key, attributes as JsonObject),
   }
   return new ChunkFileArray(store, layout, description, writable)
 }
+
+function metadataFile(key: string, metadata: N5Metadata): MetadataFiles {
+  const file = joinKey(key, 'attributes.json')
+  return { key: file, opened: identityOf(metadata), identify: (json) => identityOf(parseN5(json, file)) }
+}
+
+const identityOf = ({ shape, attributes, ...layout }: N5Metadata): ArrayIdentity => ({
+  shape,
+  layout,
+  record: recordIn(attributes),
+})

@@ -17,6 +17,7 @@ import type { ChunkNames } from '../zarr/chunks/chunk-names.ts'
 import { plainChunks } from '../zarr/chunks/plain-chunks.ts'
 import { addressOpenedForWriting, onlyRead } from '../zarr/container-errors.ts'
 import { type ContainerOptions, ContainerStores, createOnce } from '../zarr/container-store.ts'
+import { type ArrayIdentity, type MetadataFiles, recordIn } from '../zarr/metadata/array-identity.ts'
 import { type JsonObject, plainCopy } from '../zarr/metadata/exact-json.ts'
 import { asJsonObject } from '../zarr/metadata/placement-attributes.ts'
 import { assertContainer, showNames } from '../zarr/missing-array.ts'
@@ -28,7 +29,7 @@ import { shardBox } from './shard-boxes.ts'
 import { ShardedChunks } from './sharded-chunks.ts'
 import { ShardedReading } from './sharded-reading.ts'
 import { mortonCode, placeOfChunk, type Sharding } from './sharding.ts'
-import { parseScale, type Scale, scaleKeys, type VolumeInfo } from './volume-info.ts'
+import { parseInfo, parseScale, type Scale, scaleKeys, type VolumeInfo } from './volume-info.ts'
 
 /**
  * Neuroglancer's precomputed volumes: folders for reading and writing, http(s) addresses for reading. The path inside a volume is the key
@@ -184,7 +185,7 @@ function scaleArray(
   const names = sharding === undefined ? chunkNames(scale) : shardNames(scale, sharding, perShard)
   const layout = {
     ...{ storedShape, fill, names },
-    metadataKey: 'info',
+    metadata: metadataFile(info, scale),
     isListed: sharding === undefined,
     access(chunks: Store) {
       if (sharding === undefined) return plainChunks(chunks, names.keyOf, codec, fill, writesEmpty)
@@ -199,6 +200,21 @@ function scaleArray(
   }
   return new ChunkFileArray(withCompressedFiles(store), layout, description, writable)
 }
+
+const metadataFile = (info: VolumeInfo, scale: Scale): MetadataFiles => ({
+  key: 'info',
+  opened: identityOf(info, scale),
+  identify(json) {
+    const found = parseInfo(json, 'info')
+    return identityOf(found, parseScale(found, scale.key, 'info'))
+  },
+})
+
+const identityOf = ({ dtype, channels }: VolumeInfo, { json, ...scale }: Scale): ArrayIdentity => ({
+  shape: scale.size,
+  layout: { dtype, channels, scale },
+  record: recordIn(asJsonObject(json.attributes)),
+})
 
 /** Whether a scale that is there has the shards that a new one would have. */
 function isShardedLike(array: ArrayDescription, info: VolumeInfo, key: string, json: JsonObject): boolean {

@@ -8,8 +8,11 @@ import { makeChunkCodec } from './chunks/make-chunk-codec.ts'
 import { plainChunks } from './chunks/plain-chunks.ts'
 import { ShardedChunks } from './chunks/sharded-chunks.ts'
 import { VaryingChunks } from './chunks/varying-chunks.ts'
+import { type ArrayIdentity, type MetadataFiles, recordIn } from './metadata/array-identity.ts'
 import type { JsonObject } from './metadata/exact-json.ts'
 import { storedShape, type ZarrMetadata } from './metadata/metadata.ts'
+import { parseV2Metadata } from './metadata/metadata-v2.ts'
+import { parseV3Metadata } from './metadata/metadata-v3.ts'
 import { joinKey, type Store } from './store.ts'
 
 /**
@@ -43,7 +46,7 @@ export function zarrArray(
     ...(shard === undefined && metadata.grid === undefined ? { encoding: metadata.chunk } : {}),
     fill: fill.bytes,
     names,
-    metadataKey: joinKey(key, zarrFormat === 2 ? '.zarray' : 'zarr.json'),
+    metadata: metadataFiles(key, metadata),
     access: (chunks: Store) =>
       metadata.grid === undefined
         ? accessOf(chunks, largest)
@@ -53,3 +56,20 @@ export function zarrArray(
   }
   return new ChunkFileArray(store, layout, { ...description, format: zarrFormat === 2 ? 'zarr2' : 'zarr3' }, writable)
 }
+
+function metadataFiles(key: string, metadata: ZarrMetadata): MetadataFiles {
+  const opened = identityOf(metadata)
+  if (metadata.zarrFormat === 3) {
+    const file = joinKey(key, 'zarr.json')
+    return { key: file, opened, identify: (json) => identityOf(parseV3Metadata(json, file)) }
+  }
+  const file = joinKey(key, '.zarray')
+  const identify = (json: JsonObject, attributes: JsonObject) => identityOf(parseV2Metadata(json, attributes, file))
+  return { key: file, attributesKey: joinKey(key, '.zattrs'), opened, identify }
+}
+
+const identityOf = ({ shape, attributes, dimensionNames: _, ...layout }: ZarrMetadata): ArrayIdentity => ({
+  shape,
+  layout,
+  record: recordIn(attributes),
+})

@@ -291,6 +291,31 @@ describe('a container behind http', () => {
     await assert.rejects(remote.readVoxels(box, new Uint16Array(2048)), { code: 'INVALID_METADATA' })
   })
 
+  for (const how of [{ zarrFormat: 2 }, { zarrFormat: 3 }, { shardShape: shape }] as const) {
+    it(`V2: makes no voxels of an array that another one replaced (${JSON.stringify(how)})`, async (t) => {
+      const folder = await temporaryFolder(t)
+      const container = join(folder, 'a.zarr')
+      const create = { shape, dtype: 'uint16', chunkShape: [4, 8, 8], ...how } as const
+      const array = await zarrFormat().create(container, 'raw', create)
+      await array.writeVoxels(box, data)
+      let isJson = false
+      const { address } = await serve(t, folder, ({ url }, response) => {
+        if (!isJson) return false
+        if (/\.zarray$|zarr\.json$/.test(url ?? '')) response.writeHead(200).end('{"code":404}')
+        else response.writeHead(404).end()
+        return true
+      })
+      const remote = await format.open(`${address}/a.zarr`, 'raw')
+      const replaced = { code: 'IO_ERROR', message: /was replaced while its array was being read/ }
+      isJson = true
+      await assert.rejects(remote.readVoxels(box, new Uint16Array(2048)), replaced)
+      isJson = false
+      const other = { ...create, chunkShape: [2, 16, 16], ifExists: 'replace' } as const
+      await zarrFormat().create(container, 'raw', other)
+      await assert.rejects(remote.readVoxels(box, new Uint16Array(2048)), replaced)
+    })
+  }
+
   for (const options of [{ zarrFormat: 2 }, { zarrFormat: 3 }, { shardShape: shape }] as const) {
     it(`makes no voxels of chunks that were forbidden for a moment (${JSON.stringify(options)})`, async (t) => {
       const folder = await temporaryFolder(t)

@@ -11,10 +11,18 @@ const shape = [4, 8, 8]
 const box = { offset: [0, 0, 0], shape }
 const firstChunk = { offset: [0, 0, 0], shape: [2, 8, 8] }
 const options = { shape, dtype: 'uint8', chunkShape: [2, 8, 8], codec: 'raw' } as const
+const replaced = { code: 'IO_ERROR', message: /was replaced while its array was being read/ }
 const removed = { code: 'IO_ERROR', message: /was removed or moved while its array was being read/ }
+
+/** What a run says of itself in its outputs. @param record its id */
+const provenance = (record: string) => ({
+  ...{ version: '1.0.0', task: 'copy', config: {}, inputs: [], run: 'copy-1a2b3c4d', record },
+  started: '2026-01-01T00:00:00.000Z',
+})
 
 for (const { name, format, more } of [
   { name: 'Zarr', format: zarrFormat(), more: {} },
+  { name: 'Zarr 2', format: zarrFormat(), more: { zarrFormat: 2 } },
   { name: 'Zarr with shards', format: zarrFormat(), more: { shardShape: [4, 8, 8] } },
   { name: 'N5', format: n5Format(), more: {} },
   { name: 'a precomputed volume', format: precomputedFormat(), more: {} },
@@ -48,5 +56,60 @@ for (const { name, format, more } of [
       rmSync(root, { recursive: true })
       await assert.rejects(array.readVoxels(box, new Uint8Array(256)), removed)
     })
+
+    for (const [what, other] of [
+      ['other chunks', { chunkShape: [4, 4, 4] }],
+      ['another type', { dtype: 'uint16' }],
+      ['a smaller shape', { shape: [2, 8, 8], shardShape: undefined }],
+      ['the same layout, made by another run', { attributes: { bellis: provenance('b') } }],
+    ] as const) {
+      it(`V1: are an error once an array with ${what} has taken its place, also where chunks are copied`, async (t) => {
+        const folder = await temporaryFolder(t)
+        const root = join(folder, 'a')
+        const attributes = { bellis: provenance('a') }
+        {
+          await using array = await format.create(root, 'raw', { ...options, ...more, attributes })
+          await array.writeVoxels(box, noise('uint8', 256, 1))
+        }
+        await using array = await format.open(root, 'raw')
+        await using copy = await format.create(join(folder, 'b'), 'raw', options)
+        const shards = 'shardShape' in more && other.chunkShape !== undefined ? { shardShape: [4, 4, 8] } : more
+        await (await format.create(root, 'raw', { ...options, ...shards, attributes, ...other, ifExists: 'replace' }))[
+          Symbol.asyncDispose
+        ]()
+        await assert.rejects(array.readVoxels(box, new Uint8Array(256)), replaced)
+        await assert.rejects(async () => {
+          if (!(await copy.copyChunks?.(box, array, [0, 0, 0]))) await array.readVoxels(box, new Uint8Array(256))
+        }, replaced)
+      })
+    }
+
+    it('V1: are the fill value in an array whose attributes change while it is read, and which a run marks as its own', async (t) => {
+      const root = join(await temporaryFolder(t), 'a')
+      await using written = await format.create(root, 'raw', { ...options, ...more, attributes: { from: 'a' } })
+      await using array = await format.open(root, 'raw')
+      for (const attributes of [{ from: 'b' }, { bellis: provenance('a') }]) {
+        await written.setAttributes?.(attributes)
+        const into = new Uint8Array(256).fill(0xa5)
+        await array.readVoxels(box, into)
+        assert.deepEqual(into, new Uint8Array(256))
+      }
+      await using marked = await format.open(root, 'raw')
+      await written.setAttributes?.({ bellis: { ...provenance('a'), ended: '2026-01-02T00:00:00.000Z' } })
+      await marked.readVoxels(box, new Uint8Array(256))
+    })
   })
 }
+
+it('V1: chunks that are missing in an array that grows while it is read are the fill value', async (t) => {
+  for (const format of [zarrFormat(), n5Format()]) {
+    const root = join(await temporaryFolder(t), 'a')
+    await (await format.create(root, 'raw', options))[Symbol.asyncDispose]()
+    await using array = await format.open(root, 'raw')
+    const larger = { ...options, shape: [8, 8, 8], ifExists: 'grow' } as const
+    await (await format.create(root, 'raw', larger))[Symbol.asyncDispose]()
+    const into = new Uint8Array(256).fill(0xa5)
+    await array.readVoxels(box, into)
+    assert.deepEqual(into, new Uint8Array(256))
+  }
+})

@@ -20,6 +20,7 @@ import {
 } from '../../../core/geometry/coordinate.ts'
 import { containsRoi, intersectRoi, isEmptyRoi, type Roi, roi, shiftRoi, showRoi } from '../../../core/geometry/roi.ts'
 import type { ArrayAxis, ArrayDescription, ChunkedArray, TransferOptions } from '../../../ports/chunked-array.ts'
+import type { MetadataFiles } from '../metadata/array-identity.ts'
 import { joinKey, type Store } from '../store.ts'
 import type { ChunkAccess } from './chunk-access.ts'
 import type { ChunkEncoding } from './chunk-encoding.ts'
@@ -37,8 +38,7 @@ export interface ChunkLayout {
   /** How each chunk is encoded, if files are chunks that could be those of another array. */
   readonly encoding?: ChunkEncoding
   readonly names: ChunkNames
-  /** The key of the file that makes the array one. */
-  readonly metadataKey: string
+  readonly metadata: MetadataFiles
   /** Whether the files that are there tell which chunks are. @default true */
   readonly isListed?: boolean
   /** @param store in which chunks that are missing are counted */
@@ -87,8 +87,11 @@ export class ChunkFileArray implements ChunkedArray {
     this.writable = writable
     this.#layout = layout
     this.#store = store
-    this.#missing = store.writable ? undefined : new MissingChunks(store, layout.metadataKey)
-    this.#missingArray = store.writable ? new MissingArray(store, layout.metadataKey) : undefined
+    // What is written belongs to its run by the mark, and may be marked after it was opened.
+    const { metadata } = layout
+    const read = writable ? { ...metadata, opened: { ...metadata.opened, record: undefined } } : metadata
+    this.#missing = store.writable ? undefined : new MissingChunks(store, read)
+    this.#missingArray = store.writable ? new MissingArray(store, read) : undefined
     this.#access = layout.access(this.#missing?.store ?? this.#missingArray?.store ?? store)
     if (layout.isListed ?? true) this.countStoredChunks = (options) => this.#countStored(options)
   }

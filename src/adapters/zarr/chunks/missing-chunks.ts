@@ -1,30 +1,29 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { InfrastructureError } from '../../../core/errors.ts'
 import { MissingObject } from '../../files/object-errors.ts'
-import { parseJsonObject } from '../metadata/metadata.ts'
+import { isStillThere, type MetadataFiles } from '../metadata/array-identity.ts'
 import type { PartReader, Store } from '../store.ts'
 
 /**
  * Decides whether chunks that a server says are missing really are. An expired address looks the same: everything is forbidden, and
  * every chunk would be the fill value. So chunks count as missing only if the array's metadata is read again *after* the last of the
- * answers that said so. One check serves all reads that wait for it. The address may have been valid again by then, so the chunks are
+ * answers that said so, and is still that of the array that was opened: the chunks of another one have other places. One check serves all reads that wait for it. The address may have been valid again by then, so the chunks are
  * asked for once more after it.
  */
 export class MissingChunks {
   /** The array's chunks, counting those that are missing. */
   readonly store: Store
   readonly #origin: Store
-  readonly #metadataKey: string
+  readonly #metadata: MetadataFiles
   #missing = 0
   #confirmed = 0
   #check: Promise<void> | undefined
   /** The read in which a chunk is asked for. */
   readonly #reading = new AsyncLocalStorage<{ isMissing: boolean }>()
 
-  /** @param metadataKey of the file that makes the array one: `zarr.json` or `.zarray` */
-  constructor(store: Store, metadataKey: string) {
+  constructor(store: Store, metadata: MetadataFiles) {
     this.#origin = store
-    this.#metadataKey = metadataKey
+    this.#metadata = metadata
     this.store = {
       ...store,
       get: async (key, options) => this.#count(await store.get(key, options)),
@@ -44,7 +43,7 @@ export class MissingChunks {
 
   /**
    * Returns once every chunk found missing so far is known to be.
-   * @throws InfrastructureError `IO_ERROR` if the array is not there any more
+   * @throws InfrastructureError `IO_ERROR` if the array is not there any more, or another one is
    */
   async confirm(signal?: AbortSignal): Promise<void> {
     const wanted = this.#missing
@@ -86,34 +85,39 @@ export class MissingChunks {
 
   async #readAgain(): Promise<void> {
     const covered = this.#missing
-    const file = this.#origin.where(this.#metadataKey)
-    const bytes = await this.#origin.get(this.#metadataKey)
-    if (bytes === undefined) {
+    const isThere = await isStillThere(this.#origin, this.#metadata)
+    const file = this.#origin.where(this.#metadata.key)
+    if (isThere === false) throw replaced(file)
+    if (isThere === undefined) {
       throw new InfrastructureError(
         'IO_ERROR',
         `Chunks are missing, and so is ${file} by now, so what is missing is unknown; the address may have expired: run again with a new one.`,
       )
     }
-    parseJsonObject(bytes, file)
     this.#confirmed = covered
   }
 }
 
+const replaced = (file: string): InfrastructureError =>
+  new InfrastructureError(
+    'IO_ERROR',
+    `${file} was replaced while its array was being read: it is not that of the array that was opened, so what is missing is unknown; wait until the array is complete and run again.`,
+  )
+
 /**
- * Notices that chunks of a folder, or of a bucket that is written, are missing because their array is: it was moved away or removed while it
- * was read. Nothing there expires, so a chunk is missing as soon as it is not found, and one look at the metadata after it is enough.
+ * Notices that chunks of a folder, or of a bucket that is written, are missing because their array is: it was moved away, removed or replaced
+ * while it was read. Nothing there expires, so a chunk is missing as soon as it is not found, and one look at the metadata after it is enough.
  */
 export class MissingArray {
   /** The array's chunks, noting that some are missing. */
   readonly store: Store
   readonly #origin: Store
-  readonly #metadataKey: string
+  readonly #metadata: MetadataFiles
   #missing = 0
 
-  /** @param metadataKey of the file that makes the array one */
-  constructor(store: Store, metadataKey: string) {
+  constructor(store: Store, metadata: MetadataFiles) {
     this.#origin = store
-    this.#metadataKey = metadataKey
+    this.#metadata = metadata
     const { lend } = store
     const count = <T>(found: T | undefined): T | undefined => {
       if (found === undefined) this.#missing++
@@ -134,10 +138,14 @@ export class MissingArray {
   async during(read: () => Promise<void>): Promise<void> {
     const before = this.#missing
     await read()
-    if (this.#missing === before || (await this.#origin.get(this.#metadataKey)) !== undefined) return
+    if (this.#missing === before) return
+    const isThere = await isStillThere(this.#origin, this.#metadata)
+    if (isThere) return
+    const file = this.#origin.where(this.#metadata.key)
+    if (isThere === false) throw replaced(file)
     throw new InfrastructureError(
       'IO_ERROR',
-      `${this.#origin.where(this.#metadataKey)} was removed or moved while its array was being read, so chunks are missing; put it back and run again.`,
+      `${file} was removed or moved while its array was being read, so chunks are missing; put it back and run again.`,
     )
   }
 }
