@@ -1,5 +1,6 @@
-import { closeSync, fchmodSync, fstatSync, lstatSync, openSync, unlinkSync } from 'node:fs'
+import { lstatSync, unlinkSync } from 'node:fs'
 import { assertPlainFiles } from './plain-files.ts'
+import { createLockable } from './private-files.ts'
 import { loadSqlite } from './sqlite-database.ts'
 
 const SQLITE_BUSY = 5
@@ -48,16 +49,9 @@ function removeJournalOfOthers(path: string): void {
   }
 }
 
-const OWNER_AND_GROUP = 0o660
-const OWNER = 0o600
-const GROUP_WRITES = 0o020
-
-/** Whoever can read the file can hold the lock. So only those may read it who may write it. */
 function createFile(path: string): void {
   try {
-    const file = openSync(path, 'wx', OWNER_AND_GROUP)
-    if ((fstatSync(file).mode & GROUP_WRITES) === 0) fchmodSync(file, OWNER)
-    closeSync(file)
+    createLockable(path)
   } catch {
     // It exists, or SQLite reports why it can't be created.
   }

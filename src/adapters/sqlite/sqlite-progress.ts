@@ -8,6 +8,14 @@ import { checkSameTasks, type RecordedTask, type RunIdentity } from '../../core/
 import type { BitmapPage, FailedAttempt, ProgressStore, RunReader, RunRecord } from '../../ports/progress-store.ts'
 import { copyDatabase } from './database-copy.ts'
 import { isOnNetwork } from './network-file-system.ts'
+import { assertPlainFiles } from './plain-files.ts'
+import {
+  createDatabaseFile,
+  isOwn,
+  isSharedMemoryForbidden,
+  protectSharedMemory,
+  showDatabase,
+} from './private-files.ts'
 import { guarded, inTransaction, openDatabase, openUnchangingDatabase } from './sqlite-database.ts'
 import { AttemptWriter, type OpenDatabase, removeUnusedTexts, SqliteReader, SqliteRecord } from './sqlite-record.ts'
 import {
@@ -56,13 +64,17 @@ class SqliteProgress implements ProgressStore {
 
   async open(identity: RunIdentity): Promise<RunRecord> {
     this.#checkOpen()
-    return this.#use(openDatabase(this.name, { readOnly: false }), (open) => {
+    return this.#use(this.#openToWrite(), (open) => {
       const { database, file } = open
       // Before anything is read: SQLite then needs no file beside the log that other processes would map into memory, too.
       if (this.#isShared) database.exec('PRAGMA locking_mode = EXCLUSIVE')
       const isNew = isEmpty(database)
       const isOld = !isNew && checkSchema(database, file) < SCHEMA_VERSION
-      if (isNew) database.exec('PRAGMA journal_mode = WAL')
+      if (isNew) {
+        // That needs a lock which a reader could hold up.
+        database.exec('PRAGMA journal_mode = WAL')
+        showDatabase(this.name)
+      }
       database.exec(`PRAGMA synchronous = ${this.#fsync ? 'FULL' : 'NORMAL'}`)
       inTransaction(database, () => {
         if (isEmpty(database)) createSchema(database, identity)
@@ -80,15 +92,25 @@ class SqliteProgress implements ProgressStore {
   }
 
   async read(): Promise<RunReader | undefined> {
-    if (!this.#isShared) return this.#read()
-    await using first = this.#read()
-    return first && new CopiesReader(first.identity, () => this.#read())
+    const isCopied = this.#isShared || isSharedMemoryForbidden(this.name)
+    if (!isCopied) return this.#read(isCopied)
+    await using first = this.#read(isCopied)
+    return first && new CopiesReader(first.identity, () => this.#read(isCopied))
   }
 
-  #read(): SqliteReader | undefined {
+  #openToWrite(): DatabaseSync {
+    if (!this.#isShared) {
+      createDatabaseFile(this.name)
+      assertPlainFiles(this.name)
+      protectSharedMemory(this.name, true)
+    }
+    return openDatabase(this.name, { readOnly: false })
+  }
+
+  #read(isCopied: boolean): SqliteReader | undefined {
     this.#checkOpen()
     if (!existsSync(this.name)) return undefined
-    const copy = this.#isShared ? guarded(this.name, () => copyDatabase(this.name)) : undefined
+    const copy = isCopied ? guarded(this.name, () => copyDatabase(this.name)) : undefined
     const database = copy === undefined ? guarded(this.name, () => openForReading(this.name)) : openCopy(copy)
     const read = (open: OpenDatabase) => {
       // Its writer has only just started, and nothing is recorded yet.
@@ -104,7 +126,7 @@ class SqliteProgress implements ProgressStore {
 
   async carryOver(_run: string, tasks: readonly RecordedTask[], completed: readonly Uint8Array[]): Promise<void> {
     this.#checkOpen()
-    this.#use(openDatabase(this.name, { readOnly: false }), ({ database, file, release }) => {
+    this.#use(this.#openToWrite(), ({ database, file, release }) => {
       if (this.#isShared) database.exec('PRAGMA locking_mode = EXCLUSIVE')
       // The commit is on the disk itself before anything is done again.
       database.exec('PRAGMA synchronous = FULL')
@@ -208,6 +230,7 @@ function openCopy(copy: Disposable & { readonly file: string }): DatabaseSync {
  * Opens a database that another process may be writing; if this user can't write to its folder, no process may be writing it.
  */
 function openForReading(file: string): DatabaseSync {
+  if (isOwn(file)) protectSharedMemory(file, false)
   const database = openDatabase(file, { readOnly: true })
   try {
     isEmpty(database)

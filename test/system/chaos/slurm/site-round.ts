@@ -15,7 +15,7 @@ const LINGER_MS = 400_000
 /** The coordinator is killed after each of these parts of the blocks. */
 const KILLS = [0.25, 0.5, 0.75]
 
-/** Does a workload on a cluster that is disturbed all the time, with a coordinator that is killed thrice, and compares every voxel. */
+/** Does a workload on a cluster that is disturbed all the time, with a coordinator that is killed three times, and compares every voxel. */
 export async function playSiteRound(
   setting: Setting,
   cluster: SiteCluster,
