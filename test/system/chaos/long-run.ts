@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { temporaryFolder } from '../../support/command-line.ts'
 import { until } from '../../support/processes.ts'
+import { growthIn } from './growth.ts'
 import { type Size, Start, signalProcess } from './start.ts'
 
 const task = fileURLToPath(new URL('tasks/many.ts', import.meta.url))
@@ -13,7 +14,7 @@ export interface Stage extends Size {
   readonly blocks: number
 }
 
-/** Runs many blocks, whose workers are killed now and then. @returns the size of the coordinator after each part of them */
+/** Runs many blocks, whose workers are killed now and then; it is a complaint if the coordinator grows with them. @returns the size of the coordinator after each part of them */
 export async function playLongRun(blocks: number): Promise<{ readonly stages: Stage[]; readonly complaint?: string }> {
   using folder = temporaryFolder()
   const events = join(folder.path, 'events.jsonl')
@@ -31,5 +32,7 @@ export async function playLongRun(blocks: number): Promise<{ readonly stages: St
   }
   const { code, stderr } = await start.ended
   const isDone = code === 0 && start.blocksDone() === blocks
-  return isDone ? { stages } : { stages, complaint: `a run of many blocks ended with ${code}: ${stderr.slice(-2000)}` }
+  if (!isDone) return { stages, complaint: `a run of many blocks ended with ${code}: ${stderr.slice(-2000)}` }
+  const growth = growthIn('the coordinator of a run of many blocks', stages)
+  return growth === undefined ? { stages } : { stages, complaint: growth }
 }

@@ -3,6 +3,7 @@
 // --workload, --workers and --faults leave less to the seed.
 // --slurm plays them on a real SLURM of four nodes, which is disturbed itself.
 // One round again, as the complaint names it: npm run soak -- --seed S --round N
+import { spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { writeFileSync } from 'node:fs'
 import { cpus, totalmem } from 'node:os'
@@ -32,7 +33,8 @@ const seed = values.seed ?? randomBytes(6).toString('hex')
 const only = { workload: values.workload, pool: values.workers, keep: values.keep, kinds: values.faults }
 const rounds = values.round === undefined ? undefined : Number(values.round)
 
-console.log(`seed ${seed}`)
+const commit = commitHere()
+console.log(`seed ${seed}, commit ${commit}`)
 let isOver = false
 // The round under way ends first, so that nothing of it stays behind.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -62,6 +64,7 @@ for (let number = rounds ?? 0; !values.slurm && !isOver && tally.seconds < 3600 
   writeTable()
   if (rounds !== undefined) break
 }
+tally.checkGrowth()
 console.log(tally.summary())
 process.exitCode = tally.complaints.length === 0 ? 0 : 1
 
@@ -69,7 +72,17 @@ function about(): [string, string][] {
   const machine = `${cpus().length} processors, ${(totalmem() / 2 ** 30).toFixed(0)} GB, ${process.platform}`
   return [
     ['date', new Date().toISOString().slice(0, 10)],
+    ['commit', `\`${commit}\``],
     ['seed', `\`${seed}\``],
     ['machine', `${machine}, Node ${process.versions.node}`],
   ]
+}
+
+/** The commit of the sources, and whether they differ from it. */
+function commitHere(): string {
+  const git = (...args: string[]) =>
+    spawnSync('git', args, { cwd: import.meta.dirname, encoding: 'utf8' }).stdout?.trim()
+  const name = git('rev-parse', '--short=12', 'HEAD')
+  if (!name) return 'unknown'
+  return git('status', '--porcelain', '--untracked-files=no') ? `${name}, changed` : name
 }

@@ -1,3 +1,4 @@
+import { growthIn, show } from './growth.ts'
 import type { Stage } from './long-run.ts'
 import type { RoundReport } from './round.ts'
 import { largest, type Size, sizeOf } from './start.ts'
@@ -25,6 +26,14 @@ export class Tally {
   /** The coordinator of a run of many blocks, after each part of them. */
   addStages(stages: readonly Stage[]): void {
     this.#stages = stages
+  }
+
+  /** Adds a complaint if the program of the rounds has grown: what others left in it would count for theirs. */
+  checkGrowth(): void {
+    // The first rounds load what the later ones need.
+    const own = this.#rounds.slice(PARTS).flatMap((round) => round.own ?? [])
+    const growth = growthIn('the program of the rounds', own)
+    if (growth !== undefined) this.complaints.push(growth)
   }
 
   get seconds(): number {
@@ -106,5 +115,3 @@ export class Tally {
     }
   }
 }
-
-const show = ({ memoryBytes, handles }: Size): string => `${(memoryBytes / 2 ** 20).toFixed(0)} MiB, ${handles} handles`
