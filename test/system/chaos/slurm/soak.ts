@@ -58,7 +58,7 @@ export interface SiteSoakOptions {
   onRound(): void
 }
 
-/** Plays rounds on a real SLURM of four nodes. Each draws a workload; a line is printed for each fault. */
+/** Plays rounds on a real SLURM of four nodes. The workloads take turns; a line is printed for each fault. */
 export async function soakSite(tally: Tally, { seed, round, keep, isOver, onRound }: SiteSoakOptions): Promise<void> {
   const skip = (reason?: string) => {
     throw new Error(reason)
@@ -72,7 +72,7 @@ export async function soakSite(tally: Tally, { seed, round, keep, isOver, onRoun
   const known = new Map<string, Result>()
   for (let number = round ?? 0; !isOver(); number++) {
     const chance = chanceOf(`${seed}#${number}`)
-    const workload = chance.pick(WORKLOADS)
+    const workload = WORKLOADS[number % WORKLOADS.length] as (typeof WORKLOADS)[number]
     const limit = chance.pick(LIMITS)
     const pool = { ...POOL, name: `SLURM, ${limit}`, flags: [...POOL.flags, '--slurm', limit] }
     const setting = { workload, pool, chance, inputs, isDisturbed: false, isSynced: chance.happens(0.3), keep }
