@@ -7,7 +7,7 @@ import { assertLibraryFilters } from './filters.ts'
 import type { Hdf5File } from './hdf5-file.ts'
 import type { Hdf5Metadata } from './library.ts'
 import { type FileAccess, type Location, locateObject, MAX_HOPS } from './locate-object.ts'
-import { namedFile, numberedFiles, rawFile } from './named-files.ts'
+import { isNumbered, namedFile, numberedName, rawFile } from './named-files.ts'
 import { externalParts } from './object-header.ts'
 import { type Selection, type VirtualMapping, virtualMappings } from './virtual-mappings.ts'
 
@@ -25,25 +25,30 @@ export interface SourceAccess extends FileAccess {
  */
 export async function assertSources(path: string, location: Location, access: SourceAccess, depth = 0): Promise<void> {
   const { file, path: real } = location
-  const metadata = await withBytes(() => metadataOf(file, real))
-  await withBytes(() => assertRawFiles(path, location, metadata, access.external))
-  const { virtual_sources: sources = [] } = metadata
-  if (sources.length === 0) return
-  if (depth === MAX_HOPS) {
-    throw new ConfigError(
-      'UNSUPPORTED',
-      `"${path}" is a virtual dataset of more than ${MAX_HOPS} others, one in the other.`,
-    )
-  }
+  // HDF5 asks sources how large they are, and does not say which of them it can't read: they come first.
   const all = await withBytes(() => file.inspectHeader(real, virtualMappings))
   const seen = new Set<string>()
-  for (const { file_name: name, dset_name: dataset } of sources) {
-    const key = keyOf({ file: name, dataset })
-    if (seen.has(key)) continue
-    seen.add(key)
-    const mappings = all.filter((mapping) => keyOf(mapping) === key)
-    await assertSource(path, location, { name, dataset, mappings }, access, depth)
+  const assertEach = async (sources: readonly Pick<VirtualMapping, 'file' | 'dataset'>[]) => {
+    if (sources.length > 0 && depth === MAX_HOPS) {
+      throw new ConfigError(
+        'UNSUPPORTED',
+        `"${path}" is a virtual dataset of more than ${MAX_HOPS} others, one in the other.`,
+      )
+    }
+    for (const { file: name, dataset } of sources) {
+      const key = keyOf({ file: name, dataset })
+      if (seen.has(key)) continue
+      seen.add(key)
+      const mappings = all.filter((mapping) => keyOf(mapping) === key)
+      await assertSource(path, location, { name, dataset, mappings }, access, depth)
+    }
   }
+  await assertEach(all)
+  const metadata = await withBytes(() => metadataOf(file, real))
+  await withBytes(() => assertRawFiles(path, location, metadata, access.external))
+  // Of mappings whose selections can't be read here, HDF5 knows the names.
+  const named = metadata.virtual_sources ?? []
+  await assertEach(named.map((source) => ({ file: source.file_name, dataset: source.dset_name })))
 }
 
 const metadataOf = (file: Hdf5File, path: string): Hdf5Metadata =>
@@ -94,30 +99,47 @@ interface Source {
 
 async function assertSource(
   path: string,
-  { file }: Location,
+  location: Location,
   { name, dataset, mappings }: Source,
   access: SourceAccess,
   depth: number,
 ): Promise<void> {
-  const { external } = access
+  const { file } = location
   const what = `"${path}" is a virtual dataset, and its source`
-  if (file.bytes.isRemote && `${name}${dataset}`.includes('%b')) {
+  const numbered = isNumbered(name) || isNumbered(dataset)
+  if (file.bytes.isRemote && numbered) {
     throw new ConfigError(
       'UNSUPPORTED',
       `${what} files are counted up ("${name}"), which is read from disks only; download all files first.`,
     )
   }
-  // "%b" counts up names that need not be there.
-  if (name.includes('%b')) {
-    for (const each of numberedFiles(file.path, name)) external.assertAllowed(each, what)
-    return
+  for (let number = 0; ; number++) {
+    const source = { name: numberedName(name, number), dataset: numberedName(dataset, number), mappings }
+    // "." is the file itself.
+    const container = name === '.' ? file.container : namedFile(file.container, source.name, access.external, what)
+    if (container === undefined) {
+      // HDF5 counts up to the first one that is missing.
+      if (numbered) return
+      throw new ConfigError('NO_SUCH_FILE', `${what} file "${source.name}" is missing; restore it.`)
+    }
+    try {
+      await assertOne(path, container, source, access, depth)
+    } catch (error) {
+      if (numbered && error instanceof ConfigError && error.code === 'NO_SUCH_DATASET') return
+      throw error
+    }
+    if (!numbered) return
   }
-  // "." is the file itself.
-  const container = name === '.' ? file.container : namedFile(file.container, name, external, what)
-  if (container === undefined) {
-    throw new ConfigError('NO_SUCH_FILE', `${what} file "${name}" is missing; restore it.`)
-  }
-  if (dataset.includes('%b')) return
+}
+
+async function assertOne(
+  path: string,
+  container: string,
+  { dataset, mappings }: Source,
+  access: SourceAccess,
+  depth: number,
+): Promise<void> {
+  const what = `"${path}" is a virtual dataset, and its source`
   const source = await locateSource(what, container, dataset, access)
   try {
     const shown = source.file.path

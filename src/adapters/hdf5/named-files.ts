@@ -1,4 +1,4 @@
-import { existsSync, readdirSync } from 'node:fs'
+import { existsSync } from 'node:fs'
 import { basename, dirname, isAbsolute, join, resolve } from 'node:path'
 import { addressBeside, isAddress } from '../../core/text/address.ts'
 import type { ExternalFiles } from '../files/external-files.ts'
@@ -32,13 +32,9 @@ export function namedFile(file: string, name: string, external: ExternalFiles, w
 /** Where HDF5 looks for external raw data: where this process runs. */
 export const rawFile = (name: string): string => resolve(name)
 
-/** The files that a source's name with `%b` stands for. */
-export function numberedFiles(file: string, name: string): string[] {
-  const path = resolve(dirname(file), name)
-  const [start = '', end = ''] = basename(path).split('%b')
-  const folder = dirname(path)
-  if (!existsSync(folder)) return []
-  return readdirSync(folder)
-    .filter((entry) => entry.startsWith(start) && entry.endsWith(end))
-    .map((entry) => join(folder, entry))
-}
+/** Whether the name of a source stands for many: `%b` counts up from 0. `%%` is a percent sign. */
+export const isNumbered = (name: string): boolean => name.replaceAll('%%', '').includes('%b')
+
+/** The name of a source, with its number. */
+export const numberedName = (name: string, number: number): string =>
+  name.replace(/%[b%]/g, (found) => (found === '%b' ? String(number) : '%'))

@@ -81,6 +81,55 @@ for name, (file, inner, error) in sources.items():
     else:
         expect(SOURCE, f"virtual.h5/{name}", error=error)
 
+# Sources that are counted up: HDF5 reads those up to the first that is missing.
+NUMBERED = "HDF5: sources of a virtual dataset that are counted up (`%b`)"
+
+
+def numbered(name, file, dataset):
+    some = h5s.UNLIMITED
+    target, source = h5s.create_simple((4, 3, 4), (some, 3, 4)), h5s.create_simple((1, 3, 4))
+    target.select_hyperslab((0, 0, 0), (some, 1, 1), (1, 1, 1), (1, 3, 4))
+    source.select_hyperslab((0, 0, 0), (1, 1, 1), None, (1, 3, 4))
+    plist = h5p.create(h5p.DATASET_CREATE)
+    plist.set_fill_value(np.array(-7, "i4"))
+    plist.set_virtual(target, file.encode(), dataset.encode(), source)
+    with h5py.File("numbered.h5", "a", libver="latest") as f:
+        h5d.create(f.id, name.encode(), h5t.STD_I32LE, h5s.create_simple((4, 3, 4), (some, 3, 4)), plist)
+
+
+for kind in ("complete", "gap", "text", "cut", "zstd", "small", "group", "100%"):
+    for number in range(4):
+        part = np.arange(12, dtype="i4").reshape(1, 3, 4) + 100 * number
+        path = f"{kind}-{number}.h5"
+        with h5py.File(path, "w") as f:
+            if number == 2 and kind == "zstd":
+                f.create_dataset("d", data=part, chunks=part.shape, **hdf5plugin.Zstd())
+            elif number == 2 and kind in ("small", "group"):
+                f["d" if kind == "small" else "e"] = part[:, :2]
+            else:
+                f["d"] = part
+        if number == 2 and kind == "gap":
+            os.remove(path)
+        if number == 2 and kind in ("text", "cut"):
+            with open(path, "rb") as f:
+                start = f.read(900)
+            with open(path, "wb") as f:
+                f.write(start if kind == "cut" else b"x" * 900)
+    numbered(kind, f"{kind.replace('%', '%%')}-%b.h5", "d")
+with h5py.File("numbered.h5", "a", libver="latest") as f:
+    for number in (0, 1, 2):
+        f[f"own {number}"] = np.full((1, 3, 4), number)
+numbered("own", ".", "own %b")
+numbered("elsewhere", "../100%%-%b.h5", "d")
+numbered("elsewhere, folder", "../scan %b/d.h5", "d")
+for name in ("complete", "gap", "group", "100%", "own"):
+    judged(NUMBERED, "numbered.h5", name)
+for name, error in (
+    ("text", r"text-2\.h5.*not an HDF5 file"), ("cut", r"cut-2\.h5.*truncated"), ("zstd", r"zstd-2\.h5/d.*zstd"), ("small", r"small-2\.h5/d.*\(1, 2, 4\)"),
+    ("elsewhere", r"--allow-external"), ("elsewhere, folder", r"--allow-external"),
+):
+    expect(NUMBERED, f"numbered.h5/{name}", error=error)
+
 RAW = "HDF5: external raw files that are missing or too short"
 np.arange(100, dtype="u1").tofile("raw-100.bin")
 for name, shape, parts, error in (

@@ -86,6 +86,15 @@ for name, dtype, filters, compressor in (
         array[:5] = data[:5]
         expect(FILTERS, f"filters.zarr/{name}-{order}", array[...])
 
+# numcodecs is built without snappy, tensorstore with it.
+for name, dtype, shuffle in (("words", "<i2", 1), ("bits", "<f4", 2), ("plain", "|u1", 0)):
+    voxels = np.tile(wave, (3, 4, 5)).astype(dtype)
+    compressor = {"id": "blosc", "cname": "snappy", "clevel": 5, "shuffle": shuffle}
+    version_2(f"filters.zarr/snappy-{name}", voxels.shape, dtype, compressor=compressor)
+    ts.open({"driver": "zarr", "kvstore": {"driver": "file", "path": f"filters.zarr/snappy-{name}/"}}).result().write(voxels).result()
+    assert os.path.getsize(f"filters.zarr/snappy-{name}/0.0.0") < voxels.nbytes
+    expect(FILTERS, f"filters.zarr/snappy-{name}", voxels)
+
 NESTED = "Zarr: nested chunks without `dimension_separator`"
 for name, chunk, more in (("slash", "0/0", {}), ("explicit", "0/0", {"dimension_separator": "."}), ("dots", "0.0", {"dimension_separator": "/"})):
     version_2(f"nested.zarr/{name}", [8, 8], **more)
@@ -222,6 +231,17 @@ expect(ZIP, "behind-a-program.zip/raw", source)
 for name, method in (("bzip2", zipfile.ZIP_BZIP2), ("lzma", zipfile.ZIP_LZMA)):
     pack(f"{name}.zip", "inside-3.zarr", method)
     expect(ZIP, f"{name}.zip/raw", error=r"compressed")
+
+INDEX = "Zarr: shards whose index is big-endian, at the start, or without a checksum"
+volume = np.arange(13 * 9 * 7, dtype="<u2").reshape(13, 9, 7)
+for number, (endian, location, checked) in enumerate((e, l, c) for e in ("big", "little") for l in ("start", "end") for c in (True, False)):
+    index_codecs = [BytesCodec(endian=endian), *([zarr.codecs.Crc32cCodec()] if checked else [])]
+    for inner in ([BytesCodec()], [ShardingCodec(chunk_shape=(2, 2, 2), codecs=[BytesCodec(), ZstdCodec()], index_codecs=index_codecs, index_location=location)]):
+        name = f"index.zarr/{number}-{len(inner[0].to_dict()['configuration'])}"
+        serializer = ShardingCodec(chunk_shape=(4, 4, 4), codecs=inner, index_codecs=index_codecs, index_location=location)
+        array = zarr.create_array(name, shape=volume.shape, chunks=(8, 8, 8), dtype="u2", compressors=None, serializer=serializer, fill_value=3)
+        array[:10, 1:] = volume[:10, 1:]
+        expect(INDEX, name, array[...])
 
 XZ = "Zarr 2 and 3, N5, TIFF: LZMA (xz) with any checksum, several streams, or differences first"
 import lzma

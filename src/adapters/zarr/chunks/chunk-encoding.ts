@@ -19,6 +19,8 @@ export interface ShardSettings {
   readonly shape: readonly number[]
   readonly indexLocation: 'start' | 'end'
   readonly indexHasChecksum: boolean
+  /** @default false */
+  readonly indexIsBigEndian?: boolean
   /** Applied to the complete, assembled shard. */
   readonly compressors: readonly Compressor[]
 }

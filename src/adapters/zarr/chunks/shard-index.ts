@@ -14,6 +14,8 @@ export interface ShardFormat {
   readonly count: number
   readonly indexLocation: 'start' | 'end'
   readonly indexHasChecksum: boolean
+  /** @default false */
+  readonly indexIsBigEndian?: boolean
 }
 
 const checksumOf = ({ indexHasChecksum }: ShardFormat): BytesCodec | undefined =>
@@ -35,10 +37,11 @@ export function parseShardIndex(encoded: Uint8Array, format: ShardFormat): Shard
     throw new CodecError(`its shard index is damaged: ${(error as Error).message}`, { cause: error })
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+  const littleEndian = format.indexIsBigEndian !== true
   return {
     placeOf(chunk, fileBytes = Number.MAX_SAFE_INTEGER) {
-      const offset = view.getBigUint64(16 * chunk, true)
-      const length = view.getBigUint64(16 * chunk + 8, true)
+      const offset = view.getBigUint64(16 * chunk, littleEndian)
+      const length = view.getBigUint64(16 * chunk + 8, littleEndian)
       if (offset === MISSING && length === MISSING) return undefined
       if (offset + length > BigInt(fileBytes)) {
         throw new CodecError(
@@ -60,10 +63,11 @@ export function indexOfShard(shard: Uint8Array, format: ShardFormat): ShardIndex
 /** The parts of a shard's file. @param chunks encoded, undefined for a missing one; `format.count` of them */
 export function assembleShard(chunks: readonly (Uint8Array | undefined)[], format: ShardFormat): Uint8Array[] {
   const view = new DataView(new ArrayBuffer(16 * format.count))
+  const littleEndian = format.indexIsBigEndian !== true
   let offset = format.indexLocation === 'start' ? indexByteLength(format) : 0
   chunks.forEach((chunk, i) => {
-    view.setBigUint64(16 * i, chunk === undefined ? MISSING : BigInt(offset), true)
-    view.setBigUint64(16 * i + 8, chunk === undefined ? MISSING : BigInt(chunk.length), true)
+    view.setBigUint64(16 * i, chunk === undefined ? MISSING : BigInt(offset), littleEndian)
+    view.setBigUint64(16 * i + 8, chunk === undefined ? MISSING : BigInt(chunk.length), littleEndian)
     offset += chunk?.length ?? 0
   })
   const plain = new Uint8Array(view.buffer)

@@ -26,10 +26,10 @@ export type Compressor =
   | ({ readonly name: 'blosc' } & BloscSettings)
 
 /** The compressors and filters that are read, never written. */
-type OnlyRead = { readonly name: 'bz2' | 'lzma' } | Filter
+type OnlyRead = { readonly name: 'bz2' | 'lzma' | 'blosc-snappy' } | Filter
 
 export const isOnlyRead = (compressor: Compressor): compressor is OnlyRead =>
-  compressor.name === 'bz2' || compressor.name === 'lzma' || isFilter(compressor)
+  ['bz2', 'lzma', 'blosc-snappy'].includes(compressor.name) || isFilter(compressor)
 
 /** A codec that is only read. */
 const decoderOf = (label: OnlyRead['name'], decode: BytesCodec['decode']): BytesCodec => ({
@@ -37,11 +37,14 @@ const decoderOf = (label: OnlyRead['name'], decode: BytesCodec['decode']): Bytes
   encode() {
     throw new ConfigError('UNSUPPORTED_CODEC', `The codec "${label}" can only be read.`)
   },
-  decode: (data, size) => decode(data, size),
+  decode: (data, size, into) => decode(data, size, into),
 })
 
 const bz2Codec = decoderOf('bz2', decodeBzip2)
 const lzmaCodec = decoderOf('lzma', decodeXz)
+// How Blosc has compressed is in its data.
+const anyBlosc = bloscCodec({ compressor: 'lz4', level: 5, shuffle: 'shuffle', typeSize: 1, blockSize: 0 })
+const bloscSnappyCodec = decoderOf('blosc-snappy', (data, size, into) => anyBlosc.decode(data, size, into))
 
 export function makeCodec(compressor: Compressor): BytesCodec {
   if (isFilter(compressor)) return filterCodec(compressor)
@@ -60,6 +63,8 @@ export function makeCodec(compressor: Compressor): BytesCodec {
       return bz2Codec
     case 'lzma':
       return lzmaCodec
+    case 'blosc-snappy':
+      return bloscSnappyCodec
     case 'blosc':
       return bloscCodec(compressor)
     default:
@@ -127,6 +132,7 @@ export function parseV3Codec(name: string, config: JsonObject, dtype: DType, whe
 }
 
 function bloscOf(config: JsonObject, shuffle: BloscShuffle | undefined, typeSize: number, where: string): Compressor {
+  if (config.cname === 'snappy') return { name: 'blosc-snappy' }
   const compressor = BLOSC_COMPRESSORS.find((known) => known === (config.cname ?? 'lz4'))
   if (compressor === undefined) throw unsupported(`blosc with ${show(config.cname)}`, where)
   if (shuffle === undefined) throw unsupported(`blosc with shuffle ${show(config.shuffle)}`, where)

@@ -181,21 +181,27 @@ function parseSharding(
   const shard: ShardSettings = {
     shape,
     indexLocation: location,
-    indexHasChecksum: parseIndexCodecs(config.index_codecs, where),
+    ...parseIndexCodecs(config.index_codecs, where),
     compressors,
   }
   return { chunk, shard }
 }
 
-/** The index must have a fixed size, so only a checksum can follow its bytes. @returns whether it has one */
-function parseIndexCodecs(value: Json | undefined, where: string): boolean {
+/** The index must have a fixed size, so only a checksum can follow its bytes. */
+function parseIndexCodecs(
+  value: Json | undefined,
+  where: string,
+): Pick<ShardSettings, 'indexHasChecksum' | 'indexIsBigEndian'> {
   const names = Array.isArray(value) ? value.map((codec: Json) => namedConfig(codec, `${where}: index_codecs`)) : []
   const [bytes, checksum, ...more] = names
-  const isKnown = bytes?.name === 'bytes' && bytes.config.endian === 'little' && more.length === 0
-  if (isKnown && (checksum === undefined || checksum.name === 'crc32c')) return checksum !== undefined
+  const isKnown = bytes?.name === 'bytes' && more.length === 0
+  if (isKnown && (checksum === undefined || checksum.name === 'crc32c')) {
+    const indexIsBigEndian = parseEndian(bytes.config, 8, `${where}: index_codecs`)
+    return { indexHasChecksum: checksum !== undefined, ...(indexIsBigEndian ? { indexIsBigEndian } : {}) }
+  }
   throw new ConfigError(
     'UNSUPPORTED_CODEC',
-    `${where}: the index_codecs ${show(value)} are not supported; Bellis reads bytes (little) and crc32c.`,
+    `${where}: the index_codecs ${show(value)} are not supported; Bellis reads bytes and crc32c.`,
   )
 }
 
