@@ -1,5 +1,4 @@
 import {
-  type BlockGridOptions,
   countElements,
   createBlockGrid,
   defineTask,
@@ -7,7 +6,6 @@ import {
   type NodeOptions,
   openArray,
   type TaskNode,
-  type VolumeDescription,
 } from '../entry/index.ts'
 import {
   DisjointSets,
@@ -38,13 +36,12 @@ import { Scratch } from './scratch.ts'
 /** Bytes for each voxel of a block while its components are found: at worst every other voxel is a run of three numbers. */
 const RUN_BYTES_PER_VOXEL = 6
 
-/** The most that the tasks before the last one have left in a worker when it starts, and how much that is for each voxel. */
-const LEFT = { most: 26_000_000, perVoxel: 4 }
+/** Values of a chunk of the faces, and the most decoded bytes of them that a worker still keeps when the last task starts. */
+const FACES_CHUNK = 65_536
+const MAX_KEPT_BYTES = 40_000_000
 
-const leftByEarlier = ({ shape }: VolumeDescription, options: BlockGridOptions): number => {
-  const { blockCount } = createBlockGrid(options)
-  return (Math.min(LEFT.most, LEFT.perVoxel * Number(countElements(shape))) * (blockCount - 1)) / blockCount
-}
+const keptFaces = (blocks: number, rowLength: number): number =>
+  Math.min(MAX_KEPT_BYTES, blocks * Math.ceil(rowLength / FACES_CHUNK) * FACES_CHUNK * Uint32Array.BYTES_PER_ELEMENT)
 
 const ENDS = ['lower', 'upper'] as const
 type End = (typeof ENDS)[number]
@@ -56,7 +53,7 @@ export const labelBlocks = defineTask({
     const input = await arrays.open(config.input)
     const { options, voxels, rank, faceLength, maxComponents } = layoutOf(config, input)
     const { blockCount } = createBlockGrid(options)
-    await arrays.create(partsOf(config).faces, rowsArray('uint32', blockCount, 2 * rank * faceLength, 65_536))
+    await arrays.create(partsOf(config).faces, rowsArray('uint32', blockCount, 2 * rank * faceLength, FACES_CHUNK))
     return { ...options, memory: bytesOf(input, voxels) + (RUN_BYTES_PER_VOXEL + 4) * maxComponents }
   },
   async setup(config, { arrays }) {
@@ -184,7 +181,8 @@ export const labelWrite = defineTask({
   config: labelConfig,
   async plan(config, { arrays }) {
     const input = await arrays.open(config.input)
-    const { options, voxels, maxComponents } = layoutOf(config, input)
+    const { options, voxels, rank, faceLength, maxComponents } = layoutOf(config, input)
+    const { blockCount } = createBlockGrid(options)
     const wanted = defaultChunk(tiledShape(input))
     const channels = input.shape.slice(0, input.channelAxes)
     const chunkShape = [
@@ -193,11 +191,9 @@ export const labelWrite = defineTask({
     ]
     const output = await arrays.create(config.output, { like: input, dtype: 'uint64', fillValue: 0n, chunkShape })
     // The runs, a copy of them that waits for the numbers, and the result, a uint64. Few masks have as many runs as there can be.
-    return {
-      ...options,
-      writes: [output],
-      memory: bytesOf(input, voxels) + (RUN_BYTES_PER_VOXEL + 10) * maxComponents + leftByEarlier(input, options),
-    }
+    const memory =
+      bytesOf(input, voxels) + (RUN_BYTES_PER_VOXEL + 10) * maxComponents + keptFaces(blockCount, 2 * rank * faceLength)
+    return { ...options, writes: [output], memory }
   },
   async setup(config, { arrays }) {
     const input = await arrays.open(config.input)

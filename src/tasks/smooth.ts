@@ -30,6 +30,9 @@ import {
 } from './block-shapes.ts'
 import { Scratch } from './scratch.ts'
 
+/** The memory of the filter, which holds some rows at a time, and its compiled code. */
+const FILTER_BYTES = 4_000_000
+
 const shape = z.array(z.number().int().positive()).min(1)
 const EXPECTED_SIGMA = 'expected a number above 0'
 const inNm = z.string().regex(/^(?!0*\.?0*\s*nm$)\d+(?:\.\d+)?\s*nm$/, `${EXPECTED_SIGMA}, in nm with its unit: 20nm`)
@@ -85,8 +88,9 @@ export const smooth = defineTask({
       readWriteConflict: false,
       growable: config.mode !== 'wrap',
       writes: [output],
-      // What is read, the same once more while it is filtered, and the part of it that is written.
+      // What is read, the same once more while it is filtered, the part of it that is written, and what the filter keeps.
       memory:
+        FILTER_BYTES +
         bytesOf(
           input,
           write.map((length, axis) => length + (lower[axis] as number) + (upper[axis] as number)),

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { createArray, type DType, planTasks, runBlockwise, type TaskLike } from 'bellis'
 import { convert, downsample, label, map, reduce, smooth } from 'bellis/tasks'
+import twice from '../../examples/chain.ts'
 import equalize from '../../examples/equalize.ts'
 import invert from '../../examples/invert.ts'
 import { workerMemory } from '../../src/entry/workers/worker-memory.ts'
@@ -18,16 +19,20 @@ const SHORT = 128
 const cube = (length: number) => [length, length, length]
 const folder = temporaryFolder()
 const inputs = new Map<DType, string>()
+/** An input for tasks with many blocks. */
+const LONG = [64, 1024, 1024]
 const at = (name: string) => join(folder.path, name)
 
 before(async () => {
-  for (const dtype of ['uint8', 'float32'] as const) inputs.set(dtype, await writeInput(dtype, dtype, LENGTH))
-  await writeInput('short', 'uint8', SHORT)
+  for (const dtype of ['uint8', 'float32'] as const) inputs.set(dtype, await writeInput(dtype, dtype, cube(LENGTH)))
+  await writeInput('short', 'uint8', cube(SHORT))
+  await writeInput('long', 'uint8', LONG)
 })
 
-async function writeInput(name: string, dtype: 'uint8' | 'float32', length: number): Promise<string> {
-  await using array = await createArray(at(`${name}.zarr`), { shape: cube(length), dtype, chunkShape: cube(64) })
-  const voxels = dtype === 'uint8' ? new Uint8Array(length ** 3) : new Float32Array(length ** 3)
+async function writeInput(name: string, dtype: 'uint8' | 'float32', shape: number[]): Promise<string> {
+  await using array = await createArray(at(`${name}.zarr`), { shape, dtype, chunkShape: cube(64) })
+  const length = shape.reduce((product, side) => product * side, 1)
+  const voxels = dtype === 'uint8' ? new Uint8Array(length) : new Float32Array(length)
   for (let i = 0; i < voxels.length; i++) voxels[i] = Math.imul(i, 0x9e3779b1) >>> 25
   await array.write(array.roi, voxels)
   return array.path
@@ -59,6 +64,11 @@ const CASES: readonly (readonly [
   ['reduce blocks of 256', 'float32', (input, output) => reduce({ input, output, block: cube(256) })],
   ['downsample', 'float32', (input, output) => downsample({ input, output, factor: cube(2) })],
   ['label', 'uint8', (input, output) => label({ input, output })],
+  ['map many blocks', 'uint8', (_, output) => map({ input: at('long.zarr'), output, expr: 'x + 1' })],
+  ['label many blocks', 'uint8', (_, output) => label({ input: at('long.zarr'), output })],
+  ['smooth twice', 'uint8', (_, output) => twice({ input: at('long.zarr'), output, sigma: 2 })],
+  ['smooth twice', 'float32', (input, output) => twice({ input, output, sigma: 2 })],
+  ['an example with many blocks', 'uint8', (_, output) => invert({ input: at('long.zarr'), output })],
   ['a task of the template', 'uint8', (_, output) => edges({ input: at('short.zarr'), output })],
   ['an example without context', 'uint8', (_, output) => invert({ input: at('short.zarr'), output })],
   ['an example with a long set-up', 'uint8', (_, output) => equalize({ input: at('short.zarr'), output })],
@@ -72,7 +82,7 @@ describe('the memory of a worker', {
       const tasks = [make(inputs.get(dtype) as string, at(`out.zarr/${name.replaceAll(' ', '-')}-${dtype}`))].flat()
       const planned = await planTasks(tasks)
       const setting = { workers: 1, sharesProcess: false }
-      const expected = Math.max(...planned.tasks.map((task) => workerMemory(task, setting)))
+      const expected = workerMemory(planned.tasks, setting)
       const { ok, workers } = await runBlockwise(tasks, { workers: 1, pool: 'process', runDir: at('runs') })
       assert.ok(ok)
       const ratio = workers.peakMemory / expected

@@ -15,7 +15,7 @@ import type { LaunchedWorker, WorkerLauncher } from '../../ports/worker-launcher
 import { killProgramsLeftBy, killProgramsOf, newWorkerKey, WORKER_KEY_VARIABLE } from '../files/left-programs.ts'
 import { WorkerLog } from '../files/logs/worker-log.ts'
 import { openLog } from '../files/open-file.ts'
-import { heapLimitMb } from './heap-limit.ts'
+import { heapLimitMb, youngLimit } from './heap-limit.ts'
 import { describeEnd, isOutOfMemory, oomKills } from './process-end.ts'
 
 /** How long the output of a worker that has ended is waited for: what it has started may go on printing. */
@@ -146,9 +146,10 @@ class ProcessLauncher implements WorkerLauncher {
 
   #start(name: string, key: string, log: number | 'pipe'): ChildProcess {
     const { program, context, lockFile, cwd } = this.#options
-    // A worker has a processor of its own at most: collecting garbage in several threads takes longer in all.
+    // A worker has a processor of its own at most: collecting garbage in several threads takes longer in all. Of young objects, V8 would
+    // let up to 100 MB gather, which a worker then keeps.
     const heap = this.#options.memoryFactor === undefined ? [] : [`--max-old-space-size=${this.#heapMb()}`]
-    const call = [...process.execArgv, '--single-threaded-gc', ...heap, fileURLToPath(program)]
+    const call = [...process.execArgv, '--single-threaded-gc', ...youngLimit(), ...heap, fileURLToPath(program)]
     return spawn(process.execPath, call, {
       stdio: ['ignore', log, log],
       env: {

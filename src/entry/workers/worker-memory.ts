@@ -16,13 +16,16 @@ const PROCESS_BYTES = 78_000_000
 const THREAD_BYTES = 30_000_000
 /** A worker of which no task is known: with blocks and chunks of common sizes. */
 export const TYPICAL_WORKER_BYTES = 160_000_000
-/** What a module of the user's own takes: the library that it imports, the removal of its types, and the garbage of its code. */
-const USER_CODE_BYTES = 28_000_000
-/** Buffers of blocks and chunks that are no longer used and not yet returned to the system. */
-const LEFT_OVER_BYTES = 13_000_000
-/** The most that writing N5 leaves before it is collected, in which every chunk has a header and another byte order, and its share of what is written. */
-const N5_LEFT = { most: 85_000_000, share: 1.05 } as const
-/** The most decoded chunks that are kept of an array for the next blocks, and the largest chunk that is kept. */
+/** What a module of the user's own takes: the library that it imports, the removal of its types, its compilation, and the garbage of its code. */
+const USER_CODE_BYTES = 42_000_000
+/**
+ * What is no longer used and not yet returned to the system: some buffers of blocks and chunks. A function of the user's own may need new
+ * arrays for each block; V8 collects those at the latest when they are 64 MB.
+ */
+const LEFT_OVER_BYTES = { own: 13_000_000, user: 65_000_000 } as const
+/** What writing N5 leaves before it is collected, in which every chunk has a header and another byte order: always, at most more, and as a share of what is written. */
+const N5_LEFT = { least: 4_000_000, most: 85_000_000, share: 1.05 } as const
+/** The most decoded chunks that are kept for the next blocks, of all Zarr arrays together and of each HDF5 dataset, and the largest chunk that is kept. */
 const MAX_CACHE_BYTES = { zarr: 40 * 2 ** 20, hdf5: 64 * 2 ** 20 } as const
 const MAX_KEPT_CHUNK_BYTES = 16 * 2 ** 20
 /** The HDF5 library, whose memory never shrinks. */
@@ -35,35 +38,57 @@ export interface WorkerSetting {
   readonly sharesProcess: boolean
 }
 
-/** The memory of one worker of a task, in bytes; that of a thread without the process that it shares. */
-export function workerMemory(task: PlannedTask, { workers, sharesProcess }: WorkerSetting): number {
-  const transferred = (Number(task.bytesPerBlock) * task.grid.blockCount) / workers
+/**
+ * The memory of one worker that does blocks of all these tasks, in bytes; that of a thread without the process that it shares. Tasks use
+ * the same memory for their blocks, one after the other.
+ */
+export function workerMemory(tasks: readonly PlannedTask[], setting: WorkerSetting): number {
+  const { workers, sharesProcess } = setting
+  const reads = tasks.flatMap((task) => task.reads)
+  const cached = tasks.flatMap((task) => task.reads.filter((array) => isCached(task, array)))
+  const [hdf5, others] = [true, false].map((is) => distinct(cached.filter(({ format }) => (format === 'hdf5') === is)))
+  const transferred = tasks.map((task) => (Number(task.bytesPerBlock) * task.grid.blockCount) / workers)
   const parts = [
     sharesProcess ? THREAD_BYTES : PROCESS_BYTES,
-    task.reads.some(({ format }) => format === 'hdf5') ? HDF5_BYTES : 0,
-    isTaskNode(task.source) && !isOwnModule(task.source.definition.module) ? USER_CODE_BYTES : 0,
-    task.memoryPerBlock,
+    reads.some(({ format }) => format === 'hdf5') ? HDF5_BYTES : 0,
+    tasks.some(isUserCode) ? USER_CODE_BYTES : 0,
+    Math.max(...tasks.map(({ memoryPerBlock }) => memoryPerBlock)),
     // A short run does not leave as much.
-    Math.min(LEFT_OVER_BYTES, transferred),
-    ...task.reads.map((array) => (isCached(task, array) ? cacheBytes(array) : 0)),
-    ...task.writes.map((array) => (array.format === 'n5' ? leftByN5(array, task.grid.blockCount, workers) : 0)),
-    // A shard is compressed as a whole before it is written.
-    ...task.writes.map((array) => (array.shardShape === undefined ? 0 : bytesOf(array, array.shardShape) / 2)),
+    Math.min(tasks.some(isUserCode) ? LEFT_OVER_BYTES.user : LEFT_OVER_BYTES.own, sum(transferred)),
+    Math.min(MAX_CACHE_BYTES.zarr, sum((others as VolumeDescription[]).map((array) => bytesOf(array, array.shape)))),
+    sum((hdf5 as VolumeDescription[]).map(hdf5CacheBytes)),
+    Math.max(...tasks.map((task) => leftByWriting(task, setting))),
   ]
-  return Math.round(parts.reduce((sum, bytes) => sum + bytes, 0))
+  return Math.round(sum(parts))
 }
+
+const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0)
+
+const distinct = (arrays: readonly VolumeDescription[]): VolumeDescription[] => [
+  ...new Map(arrays.map((array) => [array.path, array])).values(),
+]
+
+const isUserCode = ({ source }: PlannedTask): boolean => isTaskNode(source) && !isOwnModule(source.definition.module)
 
 /** The memory of the process that workers share. @param perWorker as `workerMemory` returns it */
 export const sharedMemory = (perWorker: number, { workers }: WorkerSetting): number =>
   PROCESS_BYTES + workers * perWorker
 
+function leftByWriting({ writes, grid }: PlannedTask, { workers }: WorkerSetting): number {
+  return sum([
+    ...writes.map((array) => (array.format === 'n5' ? leftByN5(array, grid.blockCount, workers) : 0)),
+    // A shard is compressed as a whole before it is written.
+    ...writes.map((array) => (array.shardShape === undefined ? 0 : bytesOf(array, array.shardShape) / 3)),
+  ])
+}
+
 const leftByN5 = (array: VolumeDescription, blocks: number, workers: number): number =>
+  N5_LEFT.least +
   Math.min(N5_LEFT.most, (N5_LEFT.share * bytesOf(array, array.shape) * (blocks - 1)) / blocks / workers)
 
-/** Kept chunks. Of HDF5, up to half as many that were dropped for others wait for the garbage collector; Zarr uses their memory again. */
-function cacheBytes(array: VolumeDescription): number {
+/** Kept chunks, and up to half as many that were dropped for others and wait for the garbage collector; Zarr uses their memory again. */
+function hdf5CacheBytes(array: VolumeDescription): number {
   const all = bytesOf(array, array.shape)
-  if (array.format !== 'hdf5') return Math.min(MAX_CACHE_BYTES.zarr, all)
   const kept = Math.min(MAX_CACHE_BYTES.hdf5, all)
   return kept + Math.min(kept / 2, all - kept)
 }

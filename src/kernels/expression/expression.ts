@@ -115,14 +115,39 @@ function fillFromTable(
   const data = variables[name] as TypedArray
   const bits = 8 * data.BYTES_PER_ELEMENT
   if (!/int/i.test(data[Symbol.toStringTag]) || bits > TABLE_BITS || out.length < 2 ** bits) return false
-  const unsigned = Array.from({ length: 2 ** bits }, (_, value) => value)
-  const values = new (data.constructor as new (values: readonly number[]) => TypedArray)(unsigned)
-  const table = new (out.constructor as new (length: number) => TypedArray)(values.length)
-  interpret(expression, { [name]: values }, table, isBool)
+  const table = tableOf(expression, name, data, out, isBool)
   const places = bits === 8 ? asUnsigned(Uint8Array, data) : asUnsigned(Uint16Array, data)
   if (places instanceof Uint8Array && out instanceof Uint8Array) lookUpBytes(places, table as Uint8Array, out)
   else for (let i = 0; i < places.length; i++) out[i] = table[places[i]!] as never
   return true
+}
+
+interface Table {
+  readonly from: unknown
+  readonly isBool: boolean
+  readonly results: TypedArray
+}
+
+/** The table that was used last for an expression: blocks follow each other, and all have the same types. */
+const tables = new WeakMap<ExpressionNode, Table>()
+
+/** The results for all values of the type of `data`, in the type of `out`, in the order of the same bits without a sign. */
+function tableOf(
+  expression: ExpressionNode,
+  name: string,
+  data: TypedArray,
+  out: TypedArray,
+  isBool: boolean,
+): TypedArray {
+  const known = tables.get(expression)
+  const [from, to] = [data.constructor, out.constructor]
+  if (known?.from === from && known.results.constructor === to && known.isBool === isBool) return known.results
+  const unsigned = Array.from({ length: 2 ** (8 * data.BYTES_PER_ELEMENT) }, (_, value) => value)
+  const values = new (from as new (values: readonly number[]) => TypedArray)(unsigned)
+  const results = new (to as new (length: number) => TypedArray)(values.length)
+  interpret(expression, { [name]: values }, results, isBool)
+  tables.set(expression, { from, isBool, results })
+  return results
 }
 
 const asUnsigned = <Unsigned>(

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { ChunkCache } from '../../../src/core/array/chunk-cache.ts'
+import { ChunkCache, ChunkMemory } from '../../../src/core/array/chunk-cache.ts'
 
 describe('a cache of chunks', () => {
   it('drops the least recently used chunk when it is full', () => {
@@ -21,5 +21,24 @@ describe('a cache of chunks', () => {
     assert.equal(cache.versionOf([0, 1]), 'v9')
     cache.set([9, 9], new Uint8Array(5))
     assert.deepEqual([cache.has([0, 1]), cache.has([0, 2]), cache.has([9, 9])], [false, false, false])
+  })
+
+  it('shares its memory with others: the least recently used chunk of all is dropped, and its bytes are used again', () => {
+    const memory = new ChunkMemory(3)
+    const [one, other] = [new ChunkCache(memory), new ChunkCache(memory)]
+    const first = Uint8Array.of(1)
+    one.set([0], first)
+    other.set([0], Uint8Array.of(2))
+    one.set([1], Uint8Array.of(3))
+    one.get([0])
+    one.set([2], Uint8Array.of(4))
+    assert.deepEqual([one.has([0]), one.has([1]), other.has([0])], [true, true, false])
+    other.set([1], Uint8Array.of(5))
+    assert.deepEqual([one.has([0]), one.has([1]), other.has([1])], [true, false, true])
+    assert.deepEqual(one.spare(1), Uint8Array.of(3))
+    assert.equal(other.spare(1), undefined)
+    one.clear()
+    other.set([2], new Uint8Array(2))
+    assert.deepEqual([other.has([1]), other.has([2])], [true, true])
   })
 })

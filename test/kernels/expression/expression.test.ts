@@ -111,12 +111,15 @@ describe('evaluateExpression', () => {
     const inputs = [Uint8Array, Int8Array, Uint16Array, Int16Array] as const
     const outputs = [Uint8Array, Int16Array, Float32Array, BigUint64Array] as const
     const texts = ['255 - x', 'x > 3', 'sqrt(x) * 2.5', 'x % 7 == 0 ? 1 : x / 3', '3']
+    // One expression for all types: its table has to change with them.
+    const parsed = new Map(texts.map((text) => [text, parseExpression(text)]))
     for (const [input, output, text] of inputs.flatMap((i) =>
       outputs.flatMap((o) => texts.map((t) => [i, o, t] as const)),
     )) {
       const data = new input(2 ** 16 + 5).map((_, i) => i * 7919)
-      const expression = parseExpression(text)
+      const expression = parsed.get(text) as ReturnType<typeof parseExpression>
       const found = evaluateExpression(expression, { x: data }, new output(data.length))
+      assert.deepEqual(evaluateExpression(expression, { x: data }, new output(data.length)), found)
       // Too few voxels for a table.
       for (let at = 0; at < data.length; at += 4001) {
         const part = data.subarray(at, at + 200)

@@ -1,5 +1,5 @@
 import { copyBox, fillBox, offsetOf, type StridedBytes } from '../../../core/array/box-copy.ts'
-import { ChunkCache } from '../../../core/array/chunk-cache.ts'
+import { ChunkCache, ChunkMemory } from '../../../core/array/chunk-cache.ts'
 import { SPARE_BYTES } from '../../codecs/codec.ts'
 import { encodedLimit } from '../../files/encoded-limit.ts'
 import type { Store } from '../store.ts'
@@ -17,8 +17,8 @@ import type { ChunkCodec } from './chunk-codec.ts'
 import type { ChunkPart } from './chunk-grid.ts'
 import { allocate, BufferPool, inFlight } from './in-flight.ts'
 
-/** Bytes of decoded chunks kept for the next blocks that need other parts of them. */
-const CACHE_BYTES = 40 * 2 ** 20
+/** Decoded chunks of all arrays, kept for the next blocks that need other parts of them. */
+export const keptChunks = new ChunkMemory(40 * 2 ** 20)
 /** Larger chunks are not kept: few of them would fit. */
 const MAX_KEPT_BYTES = 16 * 2 ** 20
 
@@ -71,7 +71,7 @@ class PlainChunks implements ChunkAccess {
     this.#atMost = encodedLimit(byteLength)
     // Decoding again must cost more than checking the file for changes.
     const isCached = !isRaw && byteLength <= MAX_KEPT_BYTES && store.lend !== undefined
-    this.#cache = isCached ? (cache ?? new ChunkCache(CACHE_BYTES)) : undefined
+    this.#cache = isCached ? (cache ?? new ChunkCache(keptChunks)) : undefined
     this.#encoded = new BufferPool(codec.encodedRoom, inFlight(byteLength))
   }
 

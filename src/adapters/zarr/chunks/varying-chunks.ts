@@ -4,9 +4,8 @@ import { InfrastructureError } from '../../../core/errors.ts'
 import type { ChunkAccess } from './chunk-access.ts'
 import { type AxisChunks, type ChunkPart, chunkStart } from './chunk-grid.ts'
 import { inFlight } from './in-flight.ts'
+import { keptChunks } from './plain-chunks.ts'
 
-/** Bytes of decoded chunks kept for the next blocks that need other parts of them. */
-const CACHE_BYTES = 40 * 2 ** 20
 /** Of how many shapes of chunks the codecs, and their memory, are kept. */
 const MAX_SHAPES = 8
 
@@ -20,7 +19,7 @@ export class VaryingChunks implements ChunkAccess {
   readonly #accessOf: AccessOf
   readonly #largest: ChunkAccess
   readonly #byShape = new Map<string, ChunkAccess>()
-  readonly #cache = new ChunkCache(CACHE_BYTES)
+  readonly #cache = new ChunkCache(keptChunks)
 
   /**
    * @param chunks of each axis

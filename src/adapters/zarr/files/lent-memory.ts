@@ -1,5 +1,5 @@
-/** Buffers that are kept when nobody uses them. */
-const MAX_SPARE = 4
+/** Buffers that are kept when nobody uses them: as many as parts of a block that are read at once. */
+const MAX_SPARE = 8
 
 /** Memory for bytes that are used at once and then forgotten, such as encoded chunks: taking new memory for each would burden the garbage collector. */
 export class LentMemory {

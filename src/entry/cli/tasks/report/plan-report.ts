@@ -26,7 +26,7 @@ export interface RecordedPlan {
 export function describePlan(pipeline: PlannedPipeline, options: RunOptions, recorded: RecordedPlan): string {
   const setting = settingOf(options)
   const { workers, sharesProcess } = setting
-  const most = Math.max(...pipeline.tasks.map((task) => workerMemory(task, setting)))
+  const most = workerMemory(pipeline.tasks, setting)
   const together = sharesProcess ? ` in one process of about ${showBytes(sharedMemory(most, setting))}` : ''
   return [
     ...pipeline.tasks.map((task, number) =>
@@ -62,7 +62,7 @@ function describeTask(task: PlannedTask, setting: WorkerSetting, done: number, g
       ? []
       : [['at most', `${task.maxAhead} blocks ahead of the tasks after it`] as const]),
     ...(task.isTransient ? [['transient', 'chunks are removed when no block needs them any more'] as const] : []),
-    ['memory', `about ${showBytes(workerMemory(task, setting))} per worker`],
+    ['memory', `about ${showBytes(workerMemory([task], setting))} per worker`],
     ...task.writes.map((array) => ['writes', describeOutput(array)] as const),
   ]
   return [paint('bold', task.id), ...labelled(rows)].join('\n')
@@ -125,7 +125,7 @@ export const planDocument = (pipeline: PlannedPipeline, options: RunOptions, { d
     readRoi: task.grid.readRoi,
     writeRoi: task.grid.writeRoi,
     ...given({ perVoxelWritten: workOf(task) }),
-    memoryPerWorker: workerMemory(task, settingOf(options)),
+    memoryPerWorker: workerMemory([task], settingOf(options)),
     warnings: task.warnings,
     writes: task.writes.map((array) => ({
       path: array.path,
