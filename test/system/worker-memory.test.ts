@@ -68,7 +68,6 @@ const CASES: readonly (readonly [
   ['label many blocks', 'uint8', (_, output) => label({ input: at('long.zarr'), output })],
   ['smooth twice', 'uint8', (_, output) => twice({ input: at('long.zarr'), output, sigma: 2 })],
   ['smooth twice', 'float32', (input, output) => twice({ input, output, sigma: 2 })],
-  ['an example with many blocks', 'uint8', (_, output) => invert({ input: at('long.zarr'), output })],
   ['a task of the template', 'uint8', (_, output) => edges({ input: at('short.zarr'), output })],
   ['an example without context', 'uint8', (_, output) => invert({ input: at('short.zarr'), output })],
   ['an example with a long set-up', 'uint8', (_, output) => equalize({ input: at('short.zarr'), output })],

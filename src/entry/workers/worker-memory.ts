@@ -17,12 +17,12 @@ const THREAD_BYTES = 30_000_000
 /** A worker of which no task is known: with blocks and chunks of common sizes. */
 export const TYPICAL_WORKER_BYTES = 160_000_000
 /** What a module of the user's own takes: the library that it imports, the removal of its types, its compilation, and the garbage of its code. */
-const USER_CODE_BYTES = 42_000_000
+const USER_CODE_BYTES = 40_000_000
 /**
  * What is no longer used and not yet returned to the system: some buffers of blocks and chunks. A function of the user's own may need new
- * arrays for each block; V8 collects those at the latest when they are 64 MB.
+ * arrays for each block; V8 collects those at the latest when they are 64 MB, and mostly earlier.
  */
-const LEFT_OVER_BYTES = { own: 13_000_000, user: 65_000_000 } as const
+const LEFT_OVER_BYTES = { own: 13_000_000, user: 48_000_000 } as const
 /** What writing N5 leaves before it is collected, in which every chunk has a header and another byte order: always, at most more, and as a share of what is written. */
 const N5_LEFT = { least: 4_000_000, most: 85_000_000, share: 1.05 } as const
 /** The most decoded chunks that are kept for the next blocks, of all Zarr arrays together and of each HDF5 dataset, and the largest chunk that is kept. */
