@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { chmodSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { bellis, hashVoxels, program, temporaryFolder } from '../support/command-line.ts'
@@ -76,33 +76,57 @@ describe('a run on a site that is not plain', () => {
     assert.equal(await hashVoxels(join(folder.path, 'out.zarr/s')), SMOOTHED)
   })
 
-  it('starts while no node can be used, and waits for one, as its jobs would', async (t) => {
+  for (const [which, options, drained] of [
+    ['no node can be used', '', 2],
+    ['a node that its jobs need can’t be used', '--nodes=2', 1],
+  ] as const) {
+    it(`starts while ${which}, and waits for it, as its jobs would`, async (t) => {
+      const slurm = await slurmOrSkip(t)
+      if (slurm === undefined) return
+      using folder = temporaryFolder()
+      const nodes = slurm.nodes.slice(0, drained).join(',')
+      const setNodes = (state: string) =>
+        slurm.run('scontrol', 'update', `NodeName=${nodes}`, `State=${state}`, 'Reason=service')
+      await setNodes('DRAIN')
+      try {
+        const config = { folder: folder.path, blocks: 3, ms: 1 }
+        const driven = await drive(
+          'steady.ts',
+          config,
+          { pool: 'slurm', workers: 2, slurm: options },
+          {
+            env: slurm.env,
+            meanwhile: async () => {
+              const wait = async () =>
+                (await slurm.run('squeue', '--noheader', '--array', '--format=%T')) === 'PENDING\nPENDING\n'
+              await untilAsync('its jobs wait', wait)
+              await setNodes('RESUME')
+            },
+          },
+        )
+        assert.equal(driven.result.ok, true, driven.stderr)
+      } finally {
+        await setNodes('RESUME').catch(() => {})
+      }
+    })
+  }
+
+  it('starts if its nodes have come back while it asked for them', async (t) => {
     const slurm = await slurmOrSkip(t)
     if (slurm === undefined) return
     using folder = temporaryFolder()
-    const setNodes = (state: string) =>
-      slurm.run('scontrol', 'update', `NodeName=${slurm.nodes.join(',')}`, `State=${state}`, 'Reason=service')
-    await setNodes('DRAIN')
-    try {
-      const config = { folder: folder.path, blocks: 3, ms: 1 }
-      const driven = await drive(
-        'steady.ts',
-        config,
-        { pool: 'slurm', workers: 2 },
-        {
-          env: slurm.env,
-          meanwhile: async () => {
-            const wait = async () =>
-              (await slurm.run('squeue', '--noheader', '--array', '--format=%T')) === 'PENDING\nPENDING\n'
-            await untilAsync('its jobs wait', wait)
-            await setNodes('RESUME')
-          },
-        },
-      )
-      assert.equal(driven.result.ok, true, driven.stderr)
-    } finally {
-      await setNodes('RESUME').catch(() => {})
-    }
+    // The first answer is one of a moment ago.
+    const refused = 'sbatch: error: allocation failure: Requested node configuration is not available'
+    const late = `#!/bin/sh\nPATH=\${PATH#*:}\nif mkdir '${folder.path}/asked' 2>/dev/null; then echo '${refused}' >&2; exit 1; fi\nexec sbatch "$@"\n`
+    const programs = join(folder.path, 'programs')
+    mkdirSync(programs)
+    writeFileSync(join(programs, 'sbatch'), late, { mode: 0o755 })
+    const env = { ...slurm.env, PATH: `${programs}:${slurm.env.PATH}` }
+    const args = ['smooth', raw, 'out.zarr/s', '--sigma', '2', '--block-write', '8,24,24', '--pool', 'slurm']
+    const { code, stderr } = await bellis([...args, '--workers', '1'], { cwd: folder.path, env })
+    assert.equal(code, 0, stderr)
+    assert.ok(existsSync(join(folder.path, 'asked')))
+    assert.equal(await hashVoxels(join(folder.path, 'out.zarr/s')), SMOOTHED)
   })
 
   it('is refused at its start if no node will ever have what its jobs request', async (t) => {

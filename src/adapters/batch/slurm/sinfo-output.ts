@@ -5,15 +5,14 @@ export const SINFO_FORMAT = '%P %T'
 const CAN_BE_USED = /^(idle|mixed|allocated|completing|planned)[~#+@^!%-]?$/
 
 /**
- * Whether no node of these partitions can be used now.
+ * Whether a node of these partitions can't be used now: what was asked for may be there, and only have to wait.
  * @param partitions by their names; undefined: the default one
  * @returns false if there are no nodes at all
  */
-export function areAllUnusable(printed: string, partitions: readonly string[] | undefined): boolean {
-  const states = printed.split('\n').flatMap((line) => {
+export function isOneUnusable(printed: string, partitions: readonly string[] | undefined): boolean {
+  return printed.split('\n').some((line) => {
     const [, name, isDefault, state] = /^\s*(\S+?)(\*?) (\S+)\s*$/.exec(line) ?? []
-    if (name === undefined || state === undefined) return []
-    return (partitions?.includes(name) ?? isDefault === '*') ? [state] : []
+    if (name === undefined || state === undefined) return false
+    return (partitions?.includes(name) ?? isDefault === '*') && !CAN_BE_USED.test(state)
   })
-  return states.length > 0 && !states.some((state) => CAN_BE_USED.test(state))
 }

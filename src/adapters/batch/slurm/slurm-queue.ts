@@ -9,7 +9,7 @@ import type { ProgramResult } from '../run-program.ts'
 import { arrayOf, byCluster, numberIn, onCluster, plainId, taskId, taskOf } from './job-ids.ts'
 import { parseSacct, SACCT_FORMAT } from './sacct-output.ts'
 import { parseSbatchOptions } from './sbatch-options.ts'
-import { areAllUnusable, SINFO_FORMAT } from './sinfo-output.ts'
+import { isOneUnusable, SINFO_FORMAT } from './sinfo-output.ts'
 import { chosenClusters, chosenPartitions, reachesSlurm } from './slurm-environment.ts'
 import {
   type ListedJobs,
@@ -72,20 +72,24 @@ class Slurm implements BatchSystem {
     return { jobName, workFolder, noticeSeconds, logFolder, options: this.#sbatchOptions }
   }
 
-  /** `--test-only` also refuses what only has to wait because all nodes are drained, down, or not known to the controller yet. */
+  /**
+   * `--test-only` also refuses what only has to wait because nodes are drained, down, or not known to the controller yet. Then the
+   * submission decides, which SLURM refuses only for what no node has in any state.
+   */
   async check(): Promise<ProgramResult> {
-    const { submitTimeoutMs } = this.calls
-    const asked: Command = ['sbatch', '--test-only', ...this.#sbatchOptions, '--wrap=true']
-    const result = await this.calls.run(asked, submitTimeoutMs)
-    if (result.exitCode === 0 || !/node.* not available/i.test(result.stderr)) return result
-    const nodes = await this.calls.run([
-      'sinfo',
-      '--noheader',
-      `--format=${SINFO_FORMAT}`,
-      ...onClusters(this.#clusters),
-    ])
+    const first = await this.#testOnly()
+    if (first.exitCode === 0 || !/node.* not available/i.test(first.stderr)) return first
+    const asked = ['sinfo', '--noheader', `--format=${SINFO_FORMAT}`, ...onClusters(this.#clusters)] as const
+    const nodes = await this.calls.run(asked)
     const partitions = chosenPartitions(this.#sbatchOptions, process.env)
-    return nodes.exitCode === 0 && areAllUnusable(nodes.stdout, partitions) ? { ...result, exitCode: 0 } : result
+    if (nodes.exitCode === 0 && isOneUnusable(nodes.stdout, partitions)) return { ...first, exitCode: 0 }
+    // A node may have come back between the two answers.
+    return this.#testOnly()
+  }
+
+  #testOnly(): Promise<ProgramResult> {
+    const asked: Command = ['sbatch', '--test-only', ...this.#sbatchOptions, '--wrap=true']
+    return this.calls.run(asked, this.calls.submitTimeoutMs)
   }
 
   byHand(workers: number, script: string): string {

@@ -1,36 +1,37 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { areAllUnusable } from '../../../../src/adapters/batch/slurm/sinfo-output.ts'
+import { isOneUnusable } from '../../../../src/adapters/batch/slurm/sinfo-output.ts'
 import { chosenPartitions } from '../../../../src/adapters/batch/slurm/slurm-environment.ts'
 
 describe('the nodes of a partition', () => {
   const printed = [
-    'short* drained',
+    'short* mixed',
     'short* down*',
     'urgent mixed',
-    'urgent drained',
+    'urgent allocated',
     'power idle~',
     'late idle*',
+    'service drained',
     '',
   ].join('\n')
 
-  it('are unusable if each is drained, down or silent', () => {
-    assert.equal(areAllUnusable(printed, undefined), true)
-    assert.equal(areAllUnusable(printed, ['short']), true)
-    assert.equal(areAllUnusable(printed, ['late']), true)
-    assert.equal(areAllUnusable('short* unknown*\n', undefined), true)
+  it('have one that can’t be used if it is drained, down, silent, or not known yet', () => {
+    assert.equal(isOneUnusable(printed, undefined), true)
+    assert.equal(isOneUnusable(printed, ['short']), true)
+    assert.equal(isOneUnusable(printed, ['late']), true)
+    assert.equal(isOneUnusable(printed, ['urgent', 'service']), true)
+    assert.equal(isOneUnusable('short* unknown*\n', undefined), true)
   })
 
-  it('are usable if one is idle, in use, or switched off to save power', () => {
-    assert.equal(areAllUnusable(printed, ['urgent']), false)
-    assert.equal(areAllUnusable(printed, ['short', 'urgent']), false)
-    assert.equal(areAllUnusable(printed, ['power']), false)
+  it('can all be used if each is idle, in use, or switched off to save power', () => {
+    assert.equal(isOneUnusable(printed, ['urgent']), false)
+    assert.equal(isOneUnusable(printed, ['urgent', 'power']), false)
   })
 
   it('say nothing if there are none, or if the output is not understood', () => {
-    assert.equal(areAllUnusable(printed, ['nope']), false)
-    assert.equal(areAllUnusable('', undefined), false)
-    assert.equal(areAllUnusable('Welcome to the cluster!\n', undefined), false)
+    assert.equal(isOneUnusable(printed, ['nope']), false)
+    assert.equal(isOneUnusable('', undefined), false)
+    assert.equal(isOneUnusable('Welcome to the cluster!\n', undefined), false)
   })
 })
 
