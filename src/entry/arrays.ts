@@ -5,10 +5,10 @@ import { FLAT_KINDS, flatFormat, TELLING_BYTES } from '../adapters/flat/flat-for
 import { hdf5Format } from '../adapters/hdf5/hdf5-format.ts'
 import { n5Format } from '../adapters/n5/n5-format.ts'
 import { isObjectAddress, parseObjectAddress, showObjectAddress } from '../adapters/objects/object-address.ts'
-import { isPng, PNG_SUFFIX, pngFormat } from '../adapters/png/png-format.ts'
+import { isPng, openPng, PNG_SUFFIX, pngFormat } from '../adapters/png/png-format.ts'
 import { precomputedFormat } from '../adapters/precomputed/precomputed-format.ts'
 import { isPattern, SLICE_SUFFIX, stackFormat } from '../adapters/stack/stack-format.ts'
-import { isTiff, TIFF_SUFFIX, tiffFormat } from '../adapters/tiff/tiff-format.ts'
+import { isTiff, openTiff, TIFF_SUFFIX, tiffFormat } from '../adapters/tiff/tiff-format.ts'
 import { zarrFormat } from '../adapters/zarr/zarr-format.ts'
 import { ConfigError } from '../core/errors.ts'
 import { splitOverride } from '../core/geometry/placement-override.ts'
@@ -38,9 +38,10 @@ const hdf5 = hdf5Format({ allowExternal })
 const flat = flatFormat({ allowExternal })
 const tiff = tiffFormat()
 const png = pngFormat()
-const stack = stackFormat((path) => (PNG_SUFFIX.test(path) ? png : tiff).open(path, ''), {
-  allowExternal,
-})
+const stack = stackFormat(
+  async (path, check) => (PNG_SUFFIX.test(path) ? openPng(path, { check }) : openTiff(path, { check })),
+  { allowExternal },
+)
 
 /** Arrays of files that are written at the end of a run. */
 export const packedArrays = new PackedArrays({ zip: zipFiles, hdf5: hdf5Files }, zarr)

@@ -1,18 +1,17 @@
 import { closeSync, fstatSync } from 'node:fs'
 import { InfrastructureError } from '../../core/errors.ts'
 import type { ByteFile } from '../../ports/byte-file.ts'
-import { openFile } from './open-file.ts'
+import { type OpenFileOptions, openFile } from './open-file.ts'
 import { readFullySync } from './read-fully.ts'
 
 const NOTHING: Disposable = { [Symbol.dispose]() {} }
 
 /**
  * A file on a disk.
- * @param namedBy the header that names it
- * @throws ConfigError `NO_SUCH_FILE`, `UNSUPPORTED` for a folder, a pipe or a device; InfrastructureError `IO_ERROR`
+ * @throws ConfigError `NO_SUCH_FILE`, `UNSUPPORTED` for a folder, a pipe or a device; InfrastructureError `IO_ERROR`; what a check throws
  */
-export function localBytes(path: string, namedBy?: string): ByteFile {
-  const file = openFile(path, namedBy)
+export function localBytes(path: string, options: OpenFileOptions = {}): ByteFile {
+  const file = openFile(path, options)
   const { size, dev, ino } = fstatSync(file, { bigint: true })
   let isOpen = true
   return {

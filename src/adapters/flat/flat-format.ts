@@ -32,11 +32,14 @@ export interface FlatFormatOptions {
 export function flatFormat(options: FlatFormatOptions = {}): ArrayFormat {
   const { allowExternal = () => false, ranges = {} } = options
   return singleArrayFormat('flat', async (path, { allowExternal: isAllowed = allowExternal() }) => {
-    const { query } = splitQuery(path)
     // Headers name files without the query of a signed address.
-    const open = (name: string, namedBy?: string) => openBytes(name + query, { ...ranges, namedBy })
+    const { query } = splitQuery(path)
     using file = await openBytes(path, ranges)
-    const { kind, layout } = await readLayout(file, new ExternalFiles(isAllowed ? undefined : file.path), open)
+    const external = new ExternalFiles(isAllowed ? undefined : file.path)
+    const check = (opened: number, name: string) =>
+      external.assertHolds(opened, name, `${file.path} has its voxels in a file that`)
+    const open = (name: string, namedBy?: string) => openBytes(name + query, { ...ranges, namedBy, check })
+    const { kind, layout } = await readLayout(file, external, open)
     const voxels = new VoxelBytes(layout.stretches, layout.packing, open)
     try {
       await voxels.assertComplete(file.path)

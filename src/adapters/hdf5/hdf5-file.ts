@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
 import { isAddress } from '../../core/text/address.ts'
 import type { ByteFile } from '../../ports/byte-file.ts'
+import type { ExternalFiles } from '../files/external-files.ts'
 import { AbsentBytes, withBytes } from '../ranges/absent-bytes.ts'
 import { openBytes, type RangeOptions } from '../ranges/open-bytes.ts'
 import { askHdf5, callHdf5, Hdf5Failure, type Hdf5Library, loadHdf5 } from './library.ts'
@@ -13,9 +14,15 @@ import {
   readSuperblock,
   type Superblock,
 } from './object-header.ts'
-import { mountFile } from './ranges/mounted-files.ts'
+import { type CallAccess, mountFile } from './ranges/mounted-files.ts'
 
 type Mount = ReturnType<typeof mountFile>
+
+/** Which files may be read, and how. */
+export interface FileAccess {
+  readonly external: ExternalFiles
+  readonly ranges: RangeOptions
+}
 
 /** The kind of object at a path of a file; `nothing` also for a dangling link. */
 export type Hdf5Kind = 'group' | 'array' | 'type' | 'nothing'
@@ -23,6 +30,9 @@ export type Hdf5Kind = 'group' | 'array' | 'type' | 'nothing'
 const KINDS: Readonly<Record<number, Hdf5Kind>> = { 0: 'group', 1: 'array', 2: 'type' }
 
 const openFiles = new Map<string, Hdf5File>()
+
+/** One of another dataset may read other files. */
+const keyOf = (bytes: ByteFile, external: ExternalFiles | undefined): string => `${external?.key ?? ''} ${bytes.id}`
 
 /** One open HDF5 file, shared by all its arrays in this thread; closed when its last user releases it. */
 export class Hdf5File {
@@ -36,9 +46,17 @@ export class Hdf5File {
   readonly #id: bigint
   readonly #superblock: Superblock
   readonly #mount: Mount | undefined
+  readonly #access: CallAccess
+  readonly #key: string
   #users = 1
 
-  private constructor(library: Hdf5Library, container: string, bytes: ByteFile, superblock: Superblock) {
+  private constructor(
+    library: Hdf5Library,
+    container: string,
+    bytes: ByteFile,
+    superblock: Superblock,
+    external: ExternalFiles | undefined,
+  ) {
     this.library = library
     this.container = container
     this.path = bytes.path
@@ -46,9 +64,14 @@ export class Hdf5File {
     this.#superblock = superblock
     const mount = bytes.isRemote ? mountFile(bytes) : undefined
     this.#mount = mount
+    this.#key = keyOf(bytes, external)
+    this.#access = {
+      isRemote: bytes.isRemote,
+      check: external && ((file, path) => external.assertHolds(file, path, `"${bytes.path}"`)),
+    }
     try {
       const name = mount?.name ?? bytes.path
-      this.#id = callHdf5(library, (hdf5) => hdf5.open(name, 0, false, -1, -1), bytes.isRemote)
+      this.#id = callHdf5(library, (hdf5) => hdf5.open(name, 0, false, -1, -1), this.#access)
     } catch (error) {
       mount?.[Symbol.dispose]()
       throw error
@@ -57,20 +80,21 @@ export class Hdf5File {
 
   /**
    * Opens a file for reading, or adds a user to one that is already open.
+   * @param access.external the files that may be read for it, itself among them @default all
    * @throws ConfigError `NO_SUCH_FILE`, `INVALID_METADATA`; InfrastructureError `CORRUPT_DATA`, `IO_ERROR`
    */
-  static async open(container: string, ranges: RangeOptions = {}): Promise<Hdf5File> {
+  static async open(container: string, { external, ranges = {} }: Partial<FileAccess> = {}): Promise<Hdf5File> {
     const library = await loadHdf5()
     const place = isAddress(container) ? container : resolve(container)
-    const bytes = await openPlace(place, ranges)
+    const bytes = await openPlace(place, external, ranges)
     // Two callers that open the same file at once share it: nothing waits between this question and its answer.
     const openOnce = (): { readonly file: Hdf5File; readonly isNew: boolean } => {
-      const known = openFiles.get(bytes.id)
+      const known = openFiles.get(keyOf(bytes, external))
       if (known !== undefined) return { file: known.retain(), isNew: false }
       const superblock = guardHeader(bytes.path, () => readSuperblock(bytes))
       assertComplete(bytes, superblock)
-      const file = new Hdf5File(library, place, bytes, superblock)
-      openFiles.set(bytes.id, file)
+      const file = new Hdf5File(library, place, bytes, superblock, external)
+      openFiles.set(file.#key, file)
       return { file, isNew: true }
     }
     try {
@@ -93,7 +117,7 @@ export class Hdf5File {
   release(): void {
     this.#users--
     if (this.#users > 0) return
-    openFiles.delete(this.bytes.id)
+    openFiles.delete(this.#key)
     this.#ask((hdf5) => hdf5.close_file(this.#id))
     this.#mount?.[Symbol.dispose]()
     this.bytes[Symbol.dispose]()
@@ -101,11 +125,11 @@ export class Hdf5File {
 
   /** Makes a call on this file that must succeed. @throws Hdf5Failure */
   call<T>(call: (hdf5: Hdf5Library, id: bigint) => T): T {
-    return callHdf5(this.library, (hdf5) => call(hdf5, this.#id), this.bytes.isRemote)
+    return callHdf5(this.library, (hdf5) => call(hdf5, this.#id), this.#access)
   }
 
   #ask<T>(call: (hdf5: Hdf5Library) => T): T {
-    return askHdf5(this.library, call, this.bytes.isRemote)
+    return askHdf5(this.library, call, this.#access)
   }
 
   kindOf(path: string): Hdf5Kind {
@@ -173,10 +197,10 @@ export function failed(path: string, what: string, error: unknown): Error {
   return new InfrastructureError(code, `"${path}" can't be ${what}; HDF5 says: ${error.message}.`, { cause })
 }
 
-async function openPlace(place: string, ranges: RangeOptions): Promise<ByteFile> {
+async function openPlace(place: string, external: ExternalFiles | undefined, ranges: RangeOptions): Promise<ByteFile> {
   if (isAddress(place)) return openBytes(place, ranges)
   assertFile(place)
-  return openBytes(place)
+  return openBytes(place, { check: external && ((file, path) => external.assertHolds(file, path, `"${place}"`)) })
 }
 
 /** @throws ConfigError `NO_SUCH_FILE`, `INVALID_METADATA`, `UNSUPPORTED` */

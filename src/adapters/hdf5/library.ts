@@ -1,6 +1,6 @@
 import { ConfigError, messageOf } from '../../core/errors.ts'
 import { AbsentBytes } from '../ranges/absent-bytes.ts'
-import { callMounted, type LibraryFileSystem, serveMounted } from './ranges/mounted-files.ts'
+import { type CallAccess, callMounted, type LibraryFileSystem, serveMounted } from './ranges/mounted-files.ts'
 
 /** The functions of h5wasm that are used here, with their actual types. File ids are HDF5's. */
 export interface Hdf5Library {
@@ -140,16 +140,15 @@ function keepComplaints(library: Hdf5Library): void {
 /**
  * One call of HDF5. h5wasm ignores most errors of HDF5 (for example a chunk that can't be flushed on close), so a call has
  * failed if it returns a negative status, throws, or made HDF5 print an error.
- * @param isRemote whether it is about a file behind an address
- * @throws Hdf5Failure; AbsentBytes
+ * @throws Hdf5Failure; AbsentBytes; ConfigError for a file that it may not read
  */
-export function callHdf5<T>(library: Hdf5Library, call: (library: Hdf5Library) => T, isRemote = false): T {
+export function callHdf5<T>(library: Hdf5Library, call: (library: Hdf5Library) => T, access: CallAccess = {}): T {
   complaints = ''
   let result: T
   try {
-    result = callMounted(isRemote, () => call(library))
+    result = callMounted(access, () => call(library))
   } catch (error) {
-    if (error instanceof AbsentBytes) throw error
+    if (error instanceof AbsentBytes || error instanceof ConfigError) throw error
     // A WebAssembly trap or an assertion keeps its message; h5wasm's messages are all "error - name not defined!".
     throw new Hdf5Failure(innermostReason(complaints) ?? shortMessage(error), complaints)
   }
@@ -161,8 +160,8 @@ export function callHdf5<T>(library: Hdf5Library, call: (library: Hdf5Library) =
 }
 
 /** A call for which a negative result is an answer, not a failure; HDF5's report is discarded. */
-export function askHdf5<T>(library: Hdf5Library, call: (library: Hdf5Library) => T, isRemote = false): T {
-  const result = callMounted(isRemote, () => call(library))
+export function askHdf5<T>(library: Hdf5Library, call: (library: Hdf5Library) => T, access: CallAccess = {}): T {
+  const result = callMounted(access, () => call(library))
   complaints = ''
   return result
 }

@@ -1,16 +1,9 @@
 import { ConfigError } from '../../core/errors.ts'
 import type { ExternalFiles } from '../files/external-files.ts'
 import { withBytes } from '../ranges/absent-bytes.ts'
-import type { RangeOptions } from '../ranges/open-bytes.ts'
 import { showDatasets } from './hdf5-entries.ts'
-import { Hdf5File, type Hdf5Kind } from './hdf5-file.ts'
+import { type FileAccess, Hdf5File, type Hdf5Kind } from './hdf5-file.ts'
 import { namedFile } from './named-files.ts'
-
-/** Which files may be read, and how. */
-export interface FileAccess {
-  readonly external: ExternalFiles
-  readonly ranges: RangeOptions
-}
 
 /** How many links are followed in succession; the same limit as HDF5's. */
 export const MAX_HOPS = 16
@@ -33,7 +26,7 @@ export async function locateObject(container: string, inner: string, access: Fil
       `"${inner}" in "${container}" follows more than ${MAX_HOPS} links; check them for a cycle.`,
     )
   }
-  const file = await Hdf5File.open(container, access.ranges)
+  const file = await Hdf5File.open(container, access)
   try {
     const names = splitPath(inner)
     for (const depth of names.keys()) {

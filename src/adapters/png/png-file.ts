@@ -2,7 +2,7 @@ import { closeSync, fstatSync } from 'node:fs'
 import zlib from 'node:zlib'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
 import { encodedLimit } from '../files/encoded-limit.ts'
-import { openFile } from '../files/open-file.ts'
+import { type OpenFileOptions, openFile } from '../files/open-file.ts'
 import { readFullySync } from '../files/read-fully.ts'
 
 const SIGNATURE = Buffer.from('\u0089PNG\r\n\u001a\n', 'latin1')
@@ -31,8 +31,8 @@ export interface PngHeader {
 export const isPng = (start: Buffer): boolean => start.subarray(0, SIGNATURE.length).equals(SIGNATURE)
 
 /** @throws ConfigError `NO_SUCH_FILE`, `INVALID_METADATA`, `UNSUPPORTED`; InfrastructureError `IO_ERROR` */
-export function readHeader(path: string): PngHeader {
-  using file = new OpenPng(path)
+export function readHeader(path: string, options: OpenFileOptions = {}): PngHeader {
+  using file = new OpenPng(path, options)
   return pngHeader(path, file.bytes(0, HEADER_BYTES))
 }
 
@@ -68,8 +68,8 @@ export function pngHeader(path: string, bytes: Buffer): PngHeader {
  * @param header what the file said before
  * @throws ConfigError `NO_SUCH_FILE`; InfrastructureError `CORRUPT_DATA`, `IO_ERROR`
  */
-export function readPixels(path: string, header: PngHeader): Uint8Array {
-  using file = new OpenPng(path)
+export function readPixels(path: string, header: PngHeader, options: OpenFileOptions = {}): Uint8Array {
+  using file = new OpenPng(path, options)
   return pixelsOf(path, file, header)
 }
 
@@ -167,9 +167,9 @@ class OpenPng implements PngBytes, Disposable {
   readonly #file: number
 
   /** @throws ConfigError `NO_SUCH_FILE`, `UNSUPPORTED`; InfrastructureError `IO_ERROR` */
-  constructor(path: string) {
+  constructor(path: string, options: OpenFileOptions) {
     this.#path = path
-    this.#file = openFile(path)
+    this.#file = openFile(path, options)
     this.byteLength = fstatSync(this.#file).size
   }
 

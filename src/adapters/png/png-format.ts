@@ -4,6 +4,7 @@ import { rowMajorStrides } from '../../core/array/strides.ts'
 import { coordinate, subtractCoordinates } from '../../core/geometry/coordinate.ts'
 import { isEmptyRoi, type Roi } from '../../core/geometry/roi.ts'
 import type { ArrayAxis, ArrayFormat, ChunkedArray } from '../../ports/chunked-array.ts'
+import type { OpenFileOptions } from '../files/open-file.ts'
 import { onlyRead, partInside } from '../files/reading.ts'
 import { singleArrayFormat } from '../files/single-array-format.ts'
 import { type PngHeader, readHeader, readPixels } from './png-file.ts'
@@ -15,7 +16,11 @@ export const PNG_SUFFIX = /\.png$/i
 
 /** PNG images of 8 or 16 bits, for reading: y and x, after the samples of a pixel if it has several. */
 export const pngFormat = (): ArrayFormat =>
-  singleArrayFormat('png', async (path) => new PngArray(path, readHeader(path)), { localOnly: 'PNG images' })
+  singleArrayFormat('png', async (path) => openPng(path), { localOnly: 'PNG images' })
+
+/** @throws what {@link readHeader} throws, and what a check throws, then or when the pixels are read */
+export const openPng = (path: string, options: OpenFileOptions = {}): ChunkedArray =>
+  new PngArray(path, readHeader(path, options), options)
 
 /** An image, which is decoded as a whole the first time that it is read. */
 class PngArray implements ChunkedArray {
@@ -31,9 +36,10 @@ class PngArray implements ChunkedArray {
   readonly attributes = {}
   readonly writable = false
   readonly #header: PngHeader
+  readonly #options: OpenFileOptions
   #pixels: Uint8Array | undefined
 
-  constructor(path: string, header: PngHeader) {
+  constructor(path: string, header: PngHeader, options: OpenFileOptions) {
     const { samples, height, width, dtype } = header
     const hasSamples = samples > 1
     this.path = path
@@ -46,6 +52,7 @@ class PngArray implements ChunkedArray {
       { name: 'x', type: 'space' },
     ]
     this.#header = header
+    this.#options = options
   }
 
   async readVoxels(
@@ -56,7 +63,7 @@ class PngArray implements ChunkedArray {
     signal?.throwIfAborted()
     const inside = partInside(this, box, into)
     if (isEmptyRoi(inside)) return
-    this.#pixels ??= readPixels(this.path, this.#header)
+    this.#pixels ??= readPixels(this.path, this.#header, this.#options)
     const size = BYTES_PER_ELEMENT[this.dtype]
     const { width, samples } = this.#header
     const stored = [...(samples > 1 ? [size] : []), width * samples * size, samples * size]

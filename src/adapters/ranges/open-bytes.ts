@@ -2,6 +2,7 @@ import { ConfigError, InfrastructureError } from '../../core/errors.ts'
 import { isAddress } from '../../core/text/address.ts'
 import type { ByteFile } from '../../ports/byte-file.ts'
 import { localBytes } from '../files/local-bytes.ts'
+import type { OpenFileOptions } from '../files/open-file.ts'
 import { isObjectAddress } from '../objects/object-address.ts'
 import { httpRange } from './http-range.ts'
 import { objectRange } from './object-range.ts'
@@ -24,14 +25,13 @@ const open = new Map<string, RemoteBytes>()
 /**
  * Opens a file for reads of ranges: on a disk, at an http(s) address, or in an object store. Its version is that of this moment: once the
  * file was replaced, reads fail.
- * @param options.namedBy the header that names it
  * @throws ConfigError `NO_SUCH_FILE`, `UNSUPPORTED`, `INVALID_CONFIG`; InfrastructureError `IO_ERROR`, `UNAUTHORIZED`
  */
 export async function openBytes(
   path: string,
-  { namedBy, ...options }: RangeOptions & { readonly namedBy?: string | undefined } = {},
+  { namedBy, check, ...options }: RangeOptions & OpenFileOptions = {},
 ): Promise<ByteFile> {
-  if (!isAddress(path)) return localBytes(path, namedBy)
+  if (!isAddress(path)) return localBytes(path, { namedBy, check })
   const source = isObjectAddress(path) ? objectRange(path, options) : httpRange(path, options)
   const found = await source.get({ start: 0, length: BLOCK_BYTES })
   if (typeof found === 'string') throw missing(source.where, namedBy)

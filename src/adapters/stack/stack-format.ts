@@ -18,9 +18,12 @@ export interface StackFormatOptions {
   readonly allowExternal?: () => boolean
 }
 
-/** Stacks of images, one file for each slice along z: a folder of them, or a pattern such as `scan/slice_*.tif`. */
+/**
+ * Stacks of images, one file for each slice along z: a folder of them, or a pattern such as `scan/slice_*.tif`.
+ * @param openImage calls `check`, which throws for what may not be read, with each file that it has opened
+ */
 export const stackFormat = (
-  openImage: (path: string) => Promise<ChunkedArray>,
+  openImage: (path: string, check: (file: number) => void) => Promise<ChunkedArray>,
   { allowExternal = () => false }: StackFormatOptions = {},
 ): ArrayFormat =>
   singleArrayFormat(
@@ -30,8 +33,11 @@ export const stackFormat = (
       const external = new ExternalFiles(isAllowed ? undefined : dirname(files[0] as string), { isFolder: true })
       const open = async (index: number) => {
         assertFile(files[index] as string)
-        assertInside(files[index] as string, external)
-        const image = await openImage(files[index] as string)
+        const path = files[index] as string
+        if (!external.allows(path)) throw leadsOut(path)
+        const image = await openImage(path, (file) => {
+          if (!external.holds(file)) throw leadsOut(path)
+        })
         if (index > 0) assertAlike(files[0] as string, first, image)
         return image
       }
@@ -92,14 +98,11 @@ function assertFile(path: string): void {
   )
 }
 
-/** @throws ConfigError `UNSUPPORTED` */
-function assertInside(path: string, external: ExternalFiles): void {
-  if (external.allows(path)) return
-  throw new ConfigError(
+const leadsOut = (path: string): ConfigError =>
+  new ConfigError(
     'UNSUPPORTED',
     `${path} is a symbolic link that leads out of its folder; if you trust what it leads to, allow that with --allow-external.`,
   )
-}
 
 /** @throws ConfigError `UNSUPPORTED` */
 function assertImage({ path, axes }: ChunkedArray): void {

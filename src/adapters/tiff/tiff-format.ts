@@ -1,4 +1,5 @@
-import type { ArrayFormat } from '../../ports/chunked-array.ts'
+import type { ArrayFormat, ChunkedArray } from '../../ports/chunked-array.ts'
+import type { OpenFileOptions } from '../files/open-file.ts'
 import { singleArrayFormat } from '../files/single-array-format.ts'
 import { withBytes } from '../ranges/absent-bytes.ts'
 import { openBytes, type RangeOptions } from '../ranges/open-bytes.ts'
@@ -16,14 +17,17 @@ export const isTiff = (start: Buffer): boolean =>
 
 /** TIFF and BigTIFF files, with the metadata of ImageJ and OME, for reading. */
 export const tiffFormat = (ranges: RangeOptions = {}): ArrayFormat =>
-  singleArrayFormat('tiff', async (path) => {
-    const bytes = await openBytes(path, ranges)
-    try {
-      const file = await withBytes(() => new TiffFile(bytes))
-      const { series, images } = await seriesOf(file, await readDirectories(file))
-      return new TiffArray(bytes.path, file, images, series)
-    } catch (error) {
-      bytes[Symbol.dispose]()
-      throw error
-    }
-  })
+  singleArrayFormat('tiff', (path) => openTiff(path, ranges))
+
+/** @throws what {@link openBytes} throws; ConfigError `INVALID_METADATA`, `UNSUPPORTED` */
+export async function openTiff(path: string, options: RangeOptions & OpenFileOptions = {}): Promise<ChunkedArray> {
+  const bytes = await openBytes(path, options)
+  try {
+    const file = await withBytes(() => new TiffFile(bytes))
+    const { series, images } = await seriesOf(file, await readDirectories(file))
+    return new TiffArray(bytes.path, file, images, series)
+  } catch (error) {
+    bytes[Symbol.dispose]()
+    throw error
+  }
+}

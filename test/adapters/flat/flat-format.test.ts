@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it, type TestContext } from 'node:test'
 import { deflateSync, gzipSync } from 'node:zlib'
 import { flatFormat } from '../../../src/adapters/flat/flat-format.ts'
 import { roi } from '../../../src/core/geometry/roi.ts'
 import { openArray } from '../../../src/entry/arrays.ts'
+import type { ChunkedArray } from '../../../src/ports/chunked-array.ts'
 import { npyBytes } from '../../support/flat-files.ts'
 import { temporaryFolder } from '../../support/zarr.ts'
 
@@ -113,6 +114,33 @@ describe('a file with a header', () => {
       'ObjectType = Image\nNDims = 2\nDimSize = 2 2\nElementType = MET_UCHAR\nElementDataFile = gone.raw\n',
     )
     await refused(gone, 'NO_SUCH_FILE', /no file .*gone\.raw; .*gone\.mhd names it/)
+  })
+
+  it('V7: reads no file that a link has put elsewhere since its header was read', {
+    skip: process.platform !== 'linux' && 'not noticed elsewhere',
+  }, async (t) => {
+    const folder = await temporaryFolder(t)
+    mkdirSync(join(folder, 'in'))
+    const path = join(folder, 'in/a.nhdr')
+    const count = 80
+    const files = Array.from({ length: count }, (_, z) => join(folder, `in/${z}.raw`))
+    for (const file of [join(folder, 'secret'), ...files]) writeFileSync(file, ramp(12))
+    const lines = ['type: uchar', 'dimension: 3', `sizes: 4 3 ${count}`, `data file: %d.raw 0 ${count - 1} 1`]
+    writeFileSync(path, nrrd(lines, new Uint8Array()))
+    const read = (array: ChunkedArray) =>
+      array.readVoxels(roi<'voxel'>([0, 0, 0], array.shape), new Uint8Array(12 * count))
+    await using array = await flatFormat().open(path, '')
+    await using allowed = await flatFormat({ allowExternal: () => true }).open(path, '')
+    // Most of the files are closed after a read.
+    for (const each of [array, allowed]) await read(each)
+    for (const file of files) {
+      rmSync(file)
+      symlinkSync('../secret', file)
+    }
+    const message =
+      /has its voxels in a file that leads to ".*\.raw", outside the folder of the file; .*--allow-external/
+    await assert.rejects(read(array), { code: 'UNSUPPORTED', message })
+    await read(allowed)
   })
 
   it('is read across the files that its voxels lie in', async (t) => {

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import zlib from 'node:zlib'
 import fc from 'fast-check'
+import { openPng } from '../../../src/adapters/png/png-format.ts'
 import { stackFormat } from '../../../src/adapters/stack/stack-format.ts'
 import { tiffFormat } from '../../../src/adapters/tiff/tiff-format.ts'
 import { BYTES_PER_ELEMENT, bytesOf, DTYPES, type TypedArray } from '../../../src/core/array/dtype.ts'
@@ -103,6 +104,24 @@ describe('a stack of images', () => {
       rmSync(join(folder, 'scan', name))
       writeFileSync(join(folder, 'scan', name), png(2, 2))
     }
+  })
+
+  it('V7: is not read through a link that is put in place of a slice while it is opened', {
+    skip: process.platform !== 'linux' && 'not noticed elsewhere',
+  }, async (t) => {
+    const folder = await temporaryFolder(t)
+    mkdirSync(join(folder, 'scan'))
+    const [secret, slice] = [join(folder, 'secret'), join(folder, 'scan/1.png')]
+    for (const path of [secret, join(folder, 'scan/0.png'), slice]) writeFileSync(path, png(2, 2))
+    const format = stackFormat(async (path, check) => {
+      if (path === slice) rmSync(slice)
+      if (path === slice) symlinkSync('../secret', slice)
+      return openPng(path, { check })
+    })
+    await assert.rejects(format.open(join(folder, 'scan'), ''), {
+      code: 'UNSUPPORTED',
+      message: /1\.png is a symbolic link that leads out/,
+    })
   })
 
   it('of slices that are not alike is refused, when it is opened or where it is read', async (t) => {

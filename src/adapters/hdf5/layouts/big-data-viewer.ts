@@ -1,10 +1,11 @@
-import { readFileSync, statSync } from 'node:fs'
+import { closeSync, fstatSync, readFileSync, statSync } from 'node:fs'
 import type { DType } from '../../../core/array/dtype.ts'
 import { ConfigError } from '../../../core/errors.ts'
 import { multiplyExactly } from '../../../core/geometry/decimal.ts'
 import { addressBeside } from '../../../core/text/address.ts'
 import type { ArrayAxis } from '../../../ports/chunked-array.ts'
 import type { ExternalFiles } from '../../files/external-files.ts'
+import { openFile } from '../../files/open-file.ts'
 import { withBytes } from '../../ranges/absent-bytes.ts'
 import { openBytes, type RangeOptions } from '../../ranges/open-bytes.ts'
 import type { Hdf5File } from '../hdf5-file.ts'
@@ -83,10 +84,16 @@ function xmlBeside(path: string, external: ExternalFiles): string {
   const xml = path.replace(/\.[^./]*$/, '.xml')
   const found = statSync(xml, { throwIfNoEntry: false })
   if (!found?.isFile() || found.size > MOST_XML_BYTES) return ''
-  external.assertAllowed(xml, `The file beside ${path} that has its voxel size`)
+  const what = `The file beside ${path} that has its voxel size`
+  external.assertAllowed(xml, what)
+  let file: number | undefined
   try {
-    return readFileSync(xml, 'utf8')
-  } catch {
+    file = openFile(xml, { check: (opened) => external.assertHolds(opened, xml, what) })
+    return fstatSync(file).size > MOST_XML_BYTES ? '' : readFileSync(file, 'utf8')
+  } catch (error) {
+    if (error instanceof ConfigError && error.code === 'UNSUPPORTED') throw error
     return ''
+  } finally {
+    if (file !== undefined) closeSync(file)
   }
 }

@@ -2,7 +2,7 @@ import type { ByteFile } from '../../../ports/byte-file.ts'
 
 /*
  * HDF5 reads files behind addresses as if they were on a disk: they are mounted under names that no file has. A call that lacks bytes fails;
- * its caller fetches them, and makes the same call again.
+ * its caller fetches them, and makes the same call again. Files on disks are looked at once HDF5 has opened them.
  */
 
 /** A stream of Emscripten, as far as it matters here. */
@@ -19,6 +19,7 @@ export interface LibraryFileSystem {
   open(path: string, flags: number | string, mode?: number): unknown
   stat(path: string, ...rest: readonly unknown[]): unknown
   lstat(path: string): unknown
+  close(stream: unknown): void
   fstat(fd: number): unknown
   write(...args: readonly unknown[]): number
 }
@@ -33,14 +34,27 @@ interface Mounted {
 const ROOT = '/bellis-ranges/'
 const ENOENT = 44
 const EIO = 29
+const EACCES = 2
 const REGULAR_FILE = 0o100444
 
 const mounted = new Map<string, Mounted>()
 let inodes = 0
-/** What the reads of the call that is under way lacked. */
+/** Why reads of the call that is under way failed: what they lacked, or may not have. */
 let lacking: unknown
 /** Whether that call may see mounted files, and no others. */
 let seesMounted = false
+let check: FileCheck | undefined
+
+/** Throws for a file on a disk that may not be read. */
+export type FileCheck = (file: number, path: string) => void
+
+/** What a call of HDF5 may read. */
+export interface CallAccess {
+  /** Whether it is about a file that is mounted: then it can't open files on disks, and otherwise none that is mounted. @default false */
+  readonly isRemote?: boolean
+  /** Called for each file on a disk that the library opens. */
+  readonly check?: FileCheck | undefined
+}
 
 /** Mounts a file for HDF5 until the result is disposed. A file that is open twice is mounted once. */
 export function mountFile(file: ByteFile): Disposable & { readonly name: string } {
@@ -60,17 +74,17 @@ export function mountFile(file: ByteFile): Disposable & { readonly name: string 
 
 /**
  * Makes a call of HDF5.
- * @param isRemote whether it is about a file that is mounted: then it can't open files on disks, and otherwise none that is mounted
- * @throws AbsentBytes for bytes that it lacked, whatever it returned
+ * @throws AbsentBytes for bytes that it lacked, and what the check threw, whatever it returned
  */
-export function callMounted<T>(isRemote: boolean, call: () => T): T {
-  if (!isRemote) return call()
-  seesMounted = true
+export function callMounted<T>(access: CallAccess, call: () => T): T {
+  seesMounted = access.isRemote ?? false
+  check = access.check
   lacking = undefined
   try {
     return call()
   } finally {
     seesMounted = false
+    check = undefined
     const reason = lacking
     lacking = undefined
     // biome-ignore lint/correctness/noUnsafeFinally: the reason of a failure, which counts in place of its consequences.
@@ -88,11 +102,24 @@ export function serveMounted(fs: LibraryFileSystem): void {
   }
   fs.open = (path, flags, mode) => {
     const found = find(path)
-    return found === undefined ? open(path, flags, mode) : fs.createStream(streamOf(fs, path, found))
+    return found === undefined ? checked(fs, open(path, flags, mode), path) : fs.createStream(streamOf(fs, path, found))
   }
   fs.stat = (path, ...rest) => statOf(find(path)) ?? stat(path, ...rest)
   fs.lstat = (path) => statOf(find(path)) ?? lstat(path)
   fs.fstat = (fd) => statOf((fs.getStream(fd) as Stream | undefined)?.mounted) ?? fstat(fd)
+}
+
+/** HDF5 opens the files that others name by itself: it gets none that lies elsewhere by now. */
+function checked(fs: LibraryFileSystem, stream: unknown, path: string): unknown {
+  const { nfd } = stream as { readonly nfd?: number }
+  try {
+    if (nfd !== undefined) check?.(nfd, path)
+    return stream
+  } catch (error) {
+    lacking ??= error
+    fs.close(stream)
+    throw new fs.ErrnoError(EACCES)
+  }
 }
 
 /** The path of an address as files name each other: without percent signs. */
