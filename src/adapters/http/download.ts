@@ -1,12 +1,12 @@
-import { lookup } from 'node:dns/promises'
 import { existsSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { type FileHandle, open, rename, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { BlockwiseError, ConfigError, InfrastructureError, messageOf } from '../../core/errors.ts'
-import { MAX_REDIRECTS, mayFollow, REDIRECTS } from '../../core/redirects.ts'
+import { REDIRECTS } from '../../core/redirects.ts'
 import { systemFailure } from '../../core/system-errors.ts'
 import { markQueries } from '../../core/text/shown-address.ts'
+import { redirectTarget } from './redirect-target.ts'
 
 export interface DownloadOptions {
   readonly signal?: AbortSignal
@@ -116,20 +116,11 @@ async function follow(address: string, init: RequestInit): Promise<Response> {
     const location = response.headers.get('location')
     if (!REDIRECTS.has(response.status) || location === null) return response
     await response.body?.cancel()
-    const next = new URL(location, url)
-    const why =
-      redirects === MAX_REDIRECTS
-        ? `is redirected more than ${MAX_REDIRECTS} times; use another address`
-        : `is redirected to ${next.origin}, another server; use the address there, if you trust it`
-    if (redirects === MAX_REDIRECTS || !(await mayFollow(url, next, addressesOf))) {
-      throw new ConfigError('NO_SUCH_FILE', `${address} ${why}.`)
-    }
+    const next = await redirectTarget(url, location, redirects)
+    if (typeof next === 'string') throw new ConfigError('NO_SUCH_FILE', `${address} ${next}.`)
     url = next
   }
 }
-
-const addressesOf = async (hostname: string): Promise<string[]> =>
-  (await lookup(hostname, { all: true }).catch(() => [])).map(({ address }) => address)
 
 /** Refuses content encodings: their length and ranges would count encoded bytes. */
 function rangeFrom(done: number, origin: Origin | undefined): Record<string, string> {

@@ -1,6 +1,6 @@
-import { lookup } from 'node:dns/promises'
 import { given } from '../../core/given.ts'
-import { MAX_REDIRECTS, mayFollow, REDIRECTS } from '../../core/redirects.ts'
+import { REDIRECTS } from '../../core/redirects.ts'
+import { redirectTarget } from './redirect-target.ts'
 
 /** What tells versions of an object apart: its entity tag, or else when it was last changed. */
 export interface ObjectVersion {
@@ -62,17 +62,11 @@ export async function httpRequest(request: HttpRequest): Promise<RangeAnswer | '
       return { body: new Uint8Array(0), isPart: true, ...given({ total: totalOf(response) }) }
     }
     if (!REDIRECTS.has(response.status) || location === null) return failure(response)
-    const next = new URL(location, url)
-    if (redirects === MAX_REDIRECTS) return final(`it was redirected more than ${MAX_REDIRECTS} times`)
-    if (!(await mayFollow(url, next, addressesOf))) {
-      return final(`it is redirected to ${next.origin}, another server; use the address there, if you trust it`)
-    }
+    const next = await redirectTarget(url, location, redirects)
+    if (typeof next === 'string') return final(`it ${next}`)
     url = next
   }
 }
-
-const addressesOf = async (hostname: string): Promise<string[]> =>
-  (await lookup(hostname, { all: true }).catch(() => [])).map(({ address }) => address)
 
 function headersOf({ range, of }: HttpRequest): Record<string, string> {
   // A weak tag never matches a part; the answers are compared, too, since not all servers know conditions.

@@ -418,6 +418,24 @@ describe('a container behind http', () => {
     assert.deepEqual(other.requests, [])
   })
 
+  it('V4: says which redirects lead to no web address', async (t) => {
+    const folder = await temporaryFolder(t)
+    let location = ''
+    const { address } = await serve(t, folder, (_, response) => {
+      response.writeHead(302, { location }).end()
+      return true
+    })
+    for (const [to, message] of [
+      ['file:///etc/passwd', /is redirected to an address of the kind "file:", and only http and https are followed/],
+      ['data:text/plain,a', /of the kind "data:"/],
+      ['ftp://127.0.0.1/a', /of the kind "ftp:"/],
+      ['http://', /is redirected to something that is not an address/],
+    ] as const) {
+      location = to
+      await assert.rejects(format.open(`${address}/a.zarr`, 'raw'), { code: 'IO_ERROR', message })
+    }
+  })
+
   it('V4: follows no redirect from https to http, also on the same host', async (t) => {
     const folder = await temporaryFolder(t)
     await zarrFormat().create(join(folder, 'a.zarr'), 'raw', { shape, dtype: 'uint16' })
