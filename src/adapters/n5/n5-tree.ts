@@ -1,4 +1,5 @@
 import { ConfigError } from '../../core/errors.ts'
+import { leadsOut } from '../zarr/container-errors.ts'
 import type { JsonObject } from '../zarr/metadata/exact-json.ts'
 import { parseJsonObject } from '../zarr/metadata/metadata.ts'
 import { joinKey, type Store } from '../zarr/store.ts'
@@ -9,6 +10,7 @@ export function parseKey(inner: string): string {
   const names = inner.split('/').filter((name) => name !== '' && name !== '.')
   const wrong = names.find((name) => /^\.|\\/.test(name) || name === 'attributes.json')
   if (wrong === undefined) return names.join('/')
+  if (wrong === '..') throw leadsOut(inner)
   throw new ConfigError(
     'INVALID_CONFIG',
     `"${wrong}" in "${inner}" can't name a dataset; use names that start with a letter or digit.`,

@@ -83,7 +83,10 @@ export function parseScale(info: VolumeInfo, key: string, where: string): Scale 
   const json = asJsonObject(found)
   const what = `${where}: scale "${key}"`
   if (/(^|\/)\.{1,2}(\/|$)|^\/|\\|^$/.test(key)) {
-    throw new ConfigError('UNSUPPORTED', `${what} lies outside the folder of the volume.`)
+    throw new ConfigError(
+      'UNSUPPORTED',
+      `${what} lies outside the folder of the volume, and is not read, even with --allow-external; make that folder a volume of its own.`,
+    )
   }
   const size = triple(json.size, 0, `${what}: size`)
   const [first] = Array.isArray(json.chunk_sizes) ? (json.chunk_sizes as readonly Json[]) : [undefined]

@@ -39,3 +39,12 @@ export const irregular = (path: string): ConfigError =>
     'UNSUPPORTED',
     `${path} has chunks of different shapes, which Bellis reads but does not write; write to another array.`,
   )
+
+/** @param namedBy the group whose attributes have the path @default the user has written it */
+export function leadsOut(path: string, namedBy?: string): ConfigError {
+  const start = namedBy === undefined ? `"${path}":` : `The attributes of ${namedBy} name "${path}":`
+  return new ConfigError(
+    'INVALID_CONFIG',
+    `${start} ".." is not followed in a container, even with --allow-external; open that array by its own path.`,
+  )
+}

@@ -14,7 +14,7 @@ import type {
 import { enlargeArray } from './change-metadata.ts'
 import { checkReusable, hasToGrow, isReused } from './check-reusable.ts'
 import { isOnlyRead, makeCodec } from './codecs/registry.ts'
-import { addressOpenedForWriting, irregular, onlyRead } from './container-errors.ts'
+import { addressOpenedForWriting, irregular, leadsOut, onlyRead } from './container-errors.ts'
 import { type ContainerOptions, ContainerStores, isZip } from './container-store.ts'
 import { createPlanned, outermostMissing } from './create-planned.ts'
 import { readGroups } from './metadata/group-metadata.ts'
@@ -77,10 +77,11 @@ const withFill = ({ likeFill, ...options }: CreateArrayOptions): CreateArrayOpti
 })
 
 /** The key of a path inside a container. @throws ConfigError `INVALID_CONFIG` for names that can't belong to an array */
-function parseInner(inner: string): string {
+function parseInner(inner: string, namedBy?: string): string {
   const names = inner.split('/').filter((name) => name !== '' && name !== '.')
   const wrong = names.find((name) => /^\.|^__|\\/.test(name) || ['zarr.json', TEMPORARY_PREFIX].includes(name))
   if (wrong === undefined) return names.join('/')
+  if (wrong === '..') throw leadsOut(inner, namedBy)
   throw new ConfigError(
     'INVALID_CONFIG',
     `"${wrong}" in "${inner}" can't name an array; use names that start with a letter or digit.`,
@@ -134,7 +135,7 @@ type GroupNode = Extract<ZarrNode, { kind: 'group' }>
 /** Opening a group with exactly one pyramid opens its finest array. */
 async function openGroup(store: Store, key: string, group: GroupNode) {
   const path = finestDataset(group.attributes)
-  const finest = path === undefined ? undefined : joinKey(key, parseInner(path))
+  const finest = path === undefined ? undefined : joinKey(key, parseInner(path, store.where(key)))
   const node = finest === undefined ? undefined : await readNode(store, finest)
   if (finest !== undefined && node?.kind === 'array') return { key: finest, metadata: node.metadata }
   const arrays = (await listNodes(store, key, 50)).filter((entry) => entry.kind === 'array').map((entry) => entry.path)
