@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, it } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { BatchQueue, BatchQueueOptions } from '../../src/adapters/batch/batch-queue.ts'
 import { readLogEnd } from '../../src/entry/workers/log-end.ts'
@@ -29,6 +30,17 @@ const COMMAND = [
   '-c',
   'trap "" TERM INT USR1 USR2; echo "$BELLIS_WORKER at $PWD"; while :; do sleep 1; done',
 ]
+/** Variables that could end a line, a word or a quotation of a script, and what they are inside of could go on as another. */
+const STRANGE = {
+  BELLIS_TEST_LINES: 'a\nb=c\n#SBATCH --hold\n#$ -h\n\n',
+  BELLIS_TEST_QUOTES: `'"\\"' \\ $HOME $(touch injected) \`touch injected\` ; touch injected`,
+  BELLIS_TEST_LIST: 'a,b=c,,=,',
+  BELLIS_TEST_CODES: 'a\\0b\\n\t\x01\x7f%n%A ä 🙂',
+  BELLIS_TEST_EMPTY: '',
+}
+/** As bash exports one; /bin/sh may leave it out. */
+const SHELL_FUNCTION = { 'BASH_FUNC_bellis_test%%': '() {  echo a;\n touch injected\n}' }
+const PRINTER = fileURLToPath(new URL('../support/print-environment.mjs', import.meta.url))
 const environment = { ...process.env }
 let lastName = 0
 
@@ -79,6 +91,31 @@ export function describeBatchQueue({ name, open, clusterOrSkip, waiting, refused
       await queue.cancel([...ids, unknownId])
       await ended(queue, ids)
       assert.ok(performance.now() - start < 10_000)
+    })
+
+    it('a batch queue passes on the environment, whatever its values contain', async (t) => {
+      const cluster = await clusterOrSkip(t)
+      if (cluster === undefined) return
+      use(cluster)
+      Object.assign(process.env, STRANGE, SHELL_FUNCTION)
+      using folder = temporaryFolder()
+      const done = join(folder.path, 'environment')
+      const command = [
+        '/bin/sh',
+        '-c',
+        '"$1" "$2" > "$3.part" && mv "$3.part" "$3"',
+        'sh',
+        process.execPath,
+        PRINTER,
+        done,
+      ]
+      await using queue = queueIn(folder.path, { command })
+      await queue.submit(['w1:a'])
+      await until('the job has printed its environment', () => existsSync(done))
+      const found = JSON.parse(readFileSync(done, 'utf8')) as Record<string, string>
+      assert.deepEqual(Object.fromEntries(Object.keys(STRANGE).map((key) => [key, found[key]])), STRANGE)
+      assert.equal(found.BELLIS_WORKER, 'w1:a')
+      assert.equal(existsSync(join(folder.path, 'injected')), false)
     })
 
     it('a batch queue refuses line breaks in folders: what follows could be a directive of the script', () => {
