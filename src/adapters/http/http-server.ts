@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { AddressInfo, Socket } from 'node:net'
 import { hostname } from 'node:os'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -8,14 +8,14 @@ import { hostInUrl, isAnyAddress } from '../../core/addresses.ts'
 import { ConfigError } from '../../core/errors.ts'
 import { Unavailable } from '../../core/unavailable.ts'
 import type { ActionTree, EventFeed, LiveTree, Resource, ResourceTree } from '../../ports/resource.ts'
-import { mostStrangers } from '../connections/open-file-limit.ts'
+import { mostStrangers, mostVisitors } from '../connections/open-file-limit.ts'
 import { UnprovedConnections } from '../connections/unproved-connections.ts'
 import { parseRange } from './byte-range.ts'
 import { sendFeed } from './event-stream.ts'
 import { answerPost } from './post-request.ts'
 import { refuse } from './refusal.ts'
 import { parsePath } from './request-path.ts'
-import { isAddressedTo, namesOf } from './server-names.ts'
+import { isAddressedTo, isForeign, namesOf } from './server-names.ts'
 
 export interface HttpServerOptions {
   /** The address to listen on. @default '127.0.0.1' */
@@ -36,6 +36,12 @@ export interface HttpServerOptions {
   readonly cors?: readonly string[]
   /** The most connections that may be open before a request with the token. @default an eighth of the open files allowed, at most 256 */
   readonly maxUnproved?: number
+  /** The most connections that may be open at all. @default an eighth of the open files allowed, at most 256, besides those */
+  readonly maxConnections?: number
+  /** The longest time in which a request has to arrive, in milliseconds. @default 30 s */
+  readonly requestMs?: number
+  /** How long a client may take nothing of an answer before its connection is closed, in milliseconds. @default 5 min */
+  readonly stuckMs?: number
   /** Called with errors of opening or reading content. */
   readonly onError: (error: unknown) => void
 }
@@ -53,14 +59,20 @@ export interface HttpServer extends AsyncDisposable {
  */
 export async function serveHttp(options: HttpServerOptions): Promise<HttpServer> {
   const { host = '127.0.0.1', port = 0, maxUnproved = mostStrangers() } = options
+  const { maxConnections = mostVisitors(), requestMs = 30_000, stuckMs = 300_000 } = options
   const unproved = new UnprovedConnections(maxUnproved)
   if (port > 65_535) throw new ConfigError('INVALID_CONFIG', `Port ${port}: expected at most 65535.`)
-  const server = createServer({ requestTimeout: 30_000, maxHeaderSize: 16_384 }, (request, response) => {
+  const server = createServer({ ...limitsOf(requestMs), maxHeaderSize: 16_384 }, (request, response) => {
     void answer(request, response, options, { names, unproved }).catch(() => response.destroy())
   })
+  server.timeout = stuckMs
+  server.maxConnections = maxConnections
   server.on('connection', (socket) => unproved.add(socket))
   server.on('clientError', (_error, socket) => {
-    if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
+    if (socket.writable)
+      socket.write('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
+      // A client that goes on sending would keep a connection that has only ended.
+    ;(socket as Socket).destroySoon()
   })
   await new Promise<void>((done, failed) => {
     server.once('error', (error: NodeJS.ErrnoException) => failed(listenError(error, host, port)))
@@ -79,6 +91,13 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
     },
   }
 }
+
+/** Node looks at the times of requests only now and then. */
+const limitsOf = (requestMs: number) => ({
+  requestTimeout: requestMs,
+  headersTimeout: requestMs,
+  connectionsCheckingInterval: Math.min(5000, requestMs),
+})
 
 function listenError(error: NodeJS.ErrnoException, host: string, port: number): Error {
   const why: Partial<Record<string, string>> = {
@@ -173,7 +192,11 @@ async function answer(
     return refuse(response, 500, 'The data could not be read; see the terminal where bellis is running.')
   }
   if (opened === undefined) return refuse(response, 404, 'There is nothing here.')
-  if ('kind' in opened) return sendFeed(request, response, opened)
+  if ('kind' in opened) {
+    if (isForeign(request) && !isOtherOrigin)
+      return refuse(response, 403, 'Only the page of this server may follow this.')
+    return sendFeed(request, response, opened)
+  }
   await using resource = opened
   await send(request, response, resource, isAsset ? 'public, max-age=31536000, immutable' : 'private, no-cache')
 }

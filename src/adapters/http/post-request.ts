@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ActionAnswer, ActionTree } from '../../ports/resource.ts'
+import { isForeign } from './server-names.ts'
 
 const MAX_BODY_BYTES = 65_536
 /** A page of another origin can't set this header without asking first, and the server never allows it. */
@@ -26,7 +27,9 @@ export async function answerPost(
   const token = headers[TOKEN_HEADER]
   if (typeof token !== 'string' || !isToken(token))
     return send(response, refused(403, `The header ${TOKEN_HEADER} is missing or wrong.`))
-  if (!isOwnOrigin(request)) return send(response, refused(403, 'Only the page of this server may do that.'))
+  // Browsers name the origin of the page with every POST.
+  if (headers.origin === undefined || isForeign(request))
+    return send(response, refused(403, 'Only the page of this server may do that.'))
   if (!/^application\/json(?:\s*;|$)/i.test(headers['content-type'] ?? '')) {
     return send(response, refused(415, 'Content-Type: expected application/json.'))
   }
@@ -49,12 +52,6 @@ export async function answerPost(
 }
 
 const refused = (status: number, error: string): ActionAnswer => ({ status, body: { error } })
-
-/** Browsers name the origin of the page with every POST. Its host is the one that the request was sent to, through a tunnel or a proxy, too. */
-function isOwnOrigin({ headers }: IncomingMessage): boolean {
-  const { origin, host, 'sec-fetch-site': site } = headers
-  return (origin === `http://${host}` || origin === `https://${host}`) && (site === undefined || site === 'same-origin')
-}
 
 /** @returns undefined if it is too long */
 async function readBody(request: IncomingMessage): Promise<string | undefined> {

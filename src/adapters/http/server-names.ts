@@ -20,3 +20,10 @@ export function isAddressedTo(names: ReadonlySet<string>, request: IncomingMessa
   const name = (match?.[1] ?? match?.[2])?.toLowerCase()
   return headers.length === 1 && name !== undefined && names.has(name)
 }
+
+/** Whether a page of another origin makes a request. Its own has the host that the request was sent to, through a tunnel or a proxy, too. */
+export function isForeign({ headers }: IncomingMessage): boolean {
+  const { origin, host, 'sec-fetch-site': site } = headers
+  const isOwn = origin === undefined || origin === `http://${host}` || origin === `https://${host}`
+  return !isOwn || site === 'cross-site' || site === 'same-site'
+}

@@ -97,9 +97,12 @@ export async function serveRunMetrics({
   }
 }
 
+/** The longest time in which a request has to arrive. */
+const REQUEST_MS = 30_000
+
 async function listen(registry: Registry, { host, port, maxConnections }: Required<MetricsPlace>): Promise<Server> {
   const names = namesOf(host)
-  const server = createServer((request, response) => {
+  const server = createServer({ requestTimeout: REQUEST_MS, headersTimeout: REQUEST_MS }, (request, response) => {
     if (!isAddressedTo(names, request)) response.writeHead(421).end(OTHER_NAME)
     else if (request.url?.split('?', 1)[0] !== '/metrics') response.writeHead(404).end()
     else if (request.method !== 'GET' && request.method !== 'HEAD')

@@ -3,8 +3,9 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { describe, it } from 'node:test'
 import { setImmediate } from 'node:timers/promises'
-import { serveHttp } from '../../../src/adapters/http/http-server.ts'
+import { type HttpServerOptions, serveHttp } from '../../../src/adapters/http/http-server.ts'
 import type { EventFeed, FeedClient, LiveTree } from '../../../src/ports/resource.ts'
+import { requestText, sendRaw } from '../../support/raw-request.ts'
 
 /** A feed through which a test sends events. */
 class TestFeed implements EventFeed {
@@ -17,11 +18,11 @@ class TestFeed implements EventFeed {
   }
 }
 
-async function serve(feed: EventFeed) {
+async function serve(feed: EventFeed, options: Partial<HttpServerOptions> = {}) {
   const nothing: LiveTree = { open: async () => undefined }
   const content: LiveTree = { open: async ([name]) => (name === 'events' ? feed : undefined) }
   const token = 'a'.repeat(24)
-  return await serveHttp({ token, assets: nothing as never, content, onError: assert.ifError })
+  return await serveHttp({ token, assets: nothing as never, content, onError: assert.ifError, ...options })
 }
 
 async function until(what: () => boolean): Promise<void> {
@@ -65,6 +66,34 @@ describe('a stream of events', () => {
     assert.ok(client.send('states', 'y'))
     socket.destroy()
     await until(() => feed.clients.size === 0)
+  })
+
+  it('is refused to pages of other origins, and takes no place for them, unless their origin is configured', async () => {
+    const feed = new TestFeed()
+    const cors = ['https://viewer.example']
+    await using server = await serve(feed, { cors })
+    const { pathname } = new URL(server.address)
+    const ask = (headers: readonly string[]) =>
+      sendRaw(
+        server.port,
+        requestText(`HEAD ${pathname}events HTTP/1.1`, [`Host: localhost:${server.port}`, ...headers]),
+      )
+    for (const [headers, status] of [
+      [['Origin: https://evil.example'], 403],
+      [['Origin: null'], 403],
+      [['Sec-Fetch-Site: cross-site'], 403],
+      [['Sec-Fetch-Site: same-site'], 403],
+      [['Origin: http://localhost:1'], 403],
+      [[`Origin: http://localhost:${server.port}`], 200],
+      [['Origin: https://viewer.example', 'Sec-Fetch-Site: cross-site'], 200],
+      [['Sec-Fetch-Site: same-origin'], 200],
+      [[], 200],
+    ] as const) {
+      assert.equal((await ask(headers)).status, status, headers.join())
+    }
+    const foreign = await fetch(`${server.address}events`, { headers: { 'sec-fetch-site': 'cross-site' } })
+    assert.equal(foreign.status, 403)
+    assert.equal(feed.clients.size, 0)
   })
 
   it('sends a snapshot of any size once, and the next events after it', async () => {

@@ -193,9 +193,62 @@ describe('the server of pages', () => {
   })
 })
 
+describe('the server of pages and slow clients:', () => {
+  it('closes connections whose requests arrive byte by byte, with the token or without, and answers others', async () => {
+    await using place = await serve({ requestMs: 1500 })
+    const { port } = place.server
+    const slow = ['/', `/${TOKEN}/digits`].map((target) => {
+      // It goes on sending whatever it is told.
+      const connection = keptConnection(port, true)
+      const bytes = `GET ${target} HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Slow: ${'a'.repeat(10_000)}`
+      let sent = 0
+      const timer = setInterval(() => connection.socket.write(bytes.charAt(sent++)), 20)
+      connection.socket.resume().once('close', () => clearInterval(timer))
+      return connection
+    })
+    const proved = keptConnection(port)
+    await proved.get(`/${TOKEN}/digits`)
+    proved.socket.write(`GET /${TOKEN}/digits HTTP/1.1\r\nHost: `)
+    for (const { closed } of [...slow, proved]) {
+      await closed
+      assert.equal(await statusOf(place.server, `/${TOKEN}/digits`), 200)
+    }
+  })
+
+  it('closes connections that take nothing of an answer, and what was opened for them', async () => {
+    const ended = Promise.withResolvers<void>()
+    const endless: Resource = {
+      ...digits,
+      size: 2 ** 40,
+      async *read() {
+        for (;;) yield Buffer.alloc(2 ** 20)
+      },
+      [Symbol.asyncDispose]: async () => ended.resolve(),
+    }
+    await using place = await serve({ stuckMs: 300, content: { open: async () => endless } })
+    const stuck = keptConnection(place.server.port)
+    stuck.socket.write(`GET /${TOKEN}/digits HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`)
+    stuck.socket.pause()
+    await ended.promise
+    stuck.socket.destroy()
+  })
+
+  it('has a bounded number of connections, also with the token', async () => {
+    await using place = await serve({ maxConnections: 4 })
+    const open = Array.from({ length: 4 }, () => keptConnection(place.server.port))
+    for (const each of open) await each.get(`/${TOKEN}/digits`)
+    await keptConnection(place.server.port).closed
+    open[0]?.socket.destroy()
+    await open[0]?.closed
+    let status = 0
+    while (status !== 200) status = await statusOf(place.server, `/${TOKEN}/digits`).catch(() => 0)
+    for (const each of open) each.socket.destroy()
+  })
+})
+
 /** A connection that is used again, as browsers do. */
-function keptConnection(port: number) {
-  const socket: Socket = connect(port, '127.0.0.1')
+function keptConnection(port: number, allowHalfOpen = false) {
+  const socket: Socket = connect({ port, host: '127.0.0.1', allowHalfOpen })
   const closed = new Promise<void>((resolve) => {
     socket.once('close', () => resolve())
     socket.on('error', () => {})
