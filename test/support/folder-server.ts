@@ -28,11 +28,13 @@ export async function serveFolder(
       return
     }
     if (range === null) {
-      response.writeHead(200).end(bytes)
+      response.writeHead(200, { 'content-length': bytes.length }).end(bytes)
       return
     }
     const [, start, end] = range as unknown as [string, string, string]
-    const part = start === '' ? bytes.subarray(-Number(end)) : bytes.subarray(Number(start), Number(end) + 1)
+    const from = start === '' ? Math.max(0, bytes.length - Number(end)) : Number(start)
+    const part = bytes.subarray(from, start === '' || end === '' ? bytes.length : Number(end) + 1)
+    response.setHeader('content-range', `bytes ${from}-${from + part.length - 1}/${bytes.length}`)
     response.writeHead(206).end(part)
   })
   server.listen(0, '127.0.0.1')

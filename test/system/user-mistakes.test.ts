@@ -36,14 +36,14 @@ const pipeline = (tasks: string) =>
   task({ more: `export default definePipeline({ config: z.object({}), tasks: () => { ${tasks} } })` })
 
 /** A module with a task that copies into an output created by its plan. */
-const writing = (create: string, more = '') => `
+const writing = (create: string, more = '', path = 'out.zarr/o') => `
 import { definePipeline, defineTask, roi, z } from 'bellis'
 export const mine = defineTask({
   name: 'mine',
   config: z.object({}),
   plan: async (config, { arrays }) => {
     const raw = await arrays.open(${JSON.stringify(join(sample, 'volumes/raw'))})
-    const output = await arrays.create('out.zarr/o', ${create})
+    const output = await arrays.create('${path}', ${create})
     const block = roi([0, 0, 0], [640, 128, 128])
     return { totalRoi: raw.roi, readRoi: block, writeRoi: block, fit: 'shrink', readWriteConflict: false, writes: [output] }
   },
@@ -180,6 +180,11 @@ describe("a mistake in a task's module", {
       'two blocks share a chunk',
       writing('{ like: raw, chunkShape: [16, 48, 48] }'),
       /would write to the same chunk of out\.zarr\/o .*Use chunks of \(16, 32, 32\)/,
+    ],
+    [
+      'a block is smaller than a shard of a precomputed volume',
+      writing('{ like: raw, chunkShape: [16, 32, 32], shardShape: [16, 64, 64] }', '', 'out.precomputed'),
+      /would write to the same shard of out\.precomputed.*the shards are \(16, 64, 64\) voxels, the blocks 16 × 32 × 32\. Use shards of \(16, 32, 32\), or blocks of whole shards/,
     ],
   ] as [string, string, RegExp, string[]?][]) {
     it(`bellis run reports it in one line with its place, and writes nothing, if ${title}`, async () => {
