@@ -1,4 +1,4 @@
-// Shared by mongodb-env.mjs, s3-env.mjs and gs-env.mjs, which build servers for the tests with Go. Runs on Node 18 or newer.
+// Shared by mongodb-env.mjs, s3-env.mjs, gs-env.mjs and kubernetes-env.mjs, which build servers for the tests with Go. Runs on Node 18 or newer.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs'
@@ -24,7 +24,9 @@ function programOf(name, files) {
  * @param title of the program, and `duration` of its build, for messages
  * @param server what tests need it for, for messages
  * @param missing what to say if there is no Go
+ * @param flags of the linker, in addition
  * @param isNeeded whether it has to be built
+ * @returns its path
  */
 export function buildWithGo({
   script,
@@ -36,15 +38,16 @@ export function buildWithGo({
   duration,
   server,
   missing,
+  flags = '',
   isNeeded = true,
 }) {
   const program = programOf(name, files)
   const isBuilt = existsSync(program)
   if (process.argv[2] === 'path') {
     if (isBuilt) console.log(program)
-    return
+    return program
   }
-  if (isBuilt || !isNeeded) return
+  if (isBuilt || !isNeeded) return program
 
   /** Ends the script: a developer's tests are skipped without a server, but CI must not pass without it. */
   function giveUp(reason) {
@@ -59,10 +62,11 @@ export function buildWithGo({
   const building = `${program}-${process.pid}`
   const { status, stdout, stderr } = spawnSync(
     'go',
-    ['build', '-mod=readonly', '-trimpath', '-ldflags=-s -w', '-o', building, main],
+    ['build', '-mod=readonly', '-trimpath', `-ldflags=-s -w ${flags}`.trim(), '-o', building, main],
     { cwd: join(root, 'scripts', name), encoding: 'utf8', env: { ...process.env, ...env } },
   )
   if (status === 0) renameSync(building, program)
   rmSync(building, { force: true })
   if (status !== 0) giveUp(`go build failed: ${`${stdout}${stderr}`.trim().split('\n').slice(-5).join(' | ')}`)
+  return program
 }

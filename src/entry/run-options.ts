@@ -20,8 +20,8 @@ export interface RunOptions extends NetworkOptions, RunLimits {
   readonly minWorkers?: number
   /**
    * Where blocks are processed. `process`: each worker is a process on this machine. `thread`: a thread of this
-   * process. `slurm`: a SLURM job. `sge`, `pbs`, `lsf`: a job of Grid Engine, PBS or LSF. `none`: the run starts no workers; they join it with
-   * `bellis worker`, as further workers may join any run. `inline`: all in this process, by async concurrency; tasks
+   * process. `slurm`: a SLURM job. `sge`, `pbs`, `lsf`: a job of Grid Engine, PBS or LSF. `kubernetes`: a pod of an Indexed Job. `none`: the run starts
+   * no workers; they join it with `bellis worker`, as further workers may join any run. `inline`: all in this process, by async concurrency; tasks
    * given as closures always run this way. A custom launcher starts workers in its own way. @default 'process'
    */
   readonly pool?: PoolKind | 'inline' | WorkerLauncher

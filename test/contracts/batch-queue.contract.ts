@@ -17,6 +17,8 @@ export interface BatchSystem {
   readonly name: string
   readonly open: (options: BatchQueueOptions) => BatchQueue
   readonly clusterOrSkip: (t: Skippable) => Promise<Cluster | undefined>
+  /** Options without which no job can be submitted. @default '' */
+  readonly required?: string
   /** Options that keep a job pending, and options that are refused with a matching message. */
   readonly waiting: string
   readonly refused: readonly [options: string, words: RegExp]
@@ -45,16 +47,23 @@ const environment = { ...process.env }
 let lastName = 0
 
 /** The contract of every batch system, on a real one. */
-export function describeBatchQueue({ name, open, clusterOrSkip, waiting, refused, unknownId }: BatchSystem): void {
-  const queueIn = (folder: string, more: Partial<BatchQueueOptions> = {}) =>
-    open({
+export function describeBatchQueue({ name, open, clusterOrSkip, ...system }: BatchSystem): void {
+  const { required = '', refused, unknownId } = system
+  const waiting = `${required} ${system.waiting}`.trim()
+  const queueIn = (folder: string, more: Partial<BatchQueueOptions> = {}) => {
+    // As every run has one.
+    mkdirSync(more.folder ?? folder, { recursive: true })
+    writeFileSync(join(more.folder ?? folder, 'context'), 'bellis://secret@nowhere:1\n', { mode: 0o600 })
+    return open({
       folder,
       jobName: `bellis-contract-${++lastName}`,
       command: COMMAND,
       workFolder: folder,
       readLog: readLogEnd,
+      options: required,
       ...more,
     })
+  }
   const use = ({ env }: Cluster) => Object.assign(process.env, env)
 
   afterEach(() => {
@@ -75,8 +84,8 @@ export function describeBatchQueue({ name, open, clusterOrSkip, waiting, refused
       assert.equal(new Set(ids).size, 2)
       for (const [index, id] of ids.entries()) {
         const line = `${['w1:a', 'w2:b'][index]} at ${folder}\n`
-        await until('the job has started', () => attempt(() => readFileSync(queue.logFileOf(id), 'utf8') === line))
-        assert.equal(await queue.lastOutputOf(id), line.trim())
+        await untilAsync('the job has started', async () => (await queue.lastOutputOf(id)) === line.trim())
+        assert.equal(readFileSync(queue.logFileOf(id), 'utf8'), line)
       }
       const running = await queue.status(ids)
       assert.deepEqual(
@@ -195,7 +204,7 @@ export function describeBatchQueue({ name, open, clusterOrSkip, waiting, refused
       const programs = join(folder.path, 'bin')
       const calls = join(folder.path, 'calls')
       mkdirSync(programs)
-      for (const program of ['squeue', 'qstat', 'bjobs', 'scancel', 'qdel', 'bkill']) {
+      for (const program of ['squeue', 'qstat', 'bjobs', 'scancel', 'qdel', 'bkill', 'kubectl']) {
         const script = `#!/bin/sh\necho "${program} $*" >> ${calls}\nexec sleep 30\n`
         writeFileSync(join(programs, program), script, { mode: 0o755 })
       }
@@ -209,9 +218,12 @@ export function describeBatchQueue({ name, open, clusterOrSkip, waiting, refused
       const jobName = `bellis-contract-${lastName}`
       await assert.rejects(async () => await queue[Symbol.asyncDispose](), {
         code: 'QUEUE_UNAVAILABLE',
-        message: new RegExp(`jobs of this run may remain. Cancel them with: .*(scancel|qdel|bkill) .*${jobName}`),
+        message: new RegExp(
+          `jobs of this run may remain. Cancel them with: .*(scancel|qdel|bkill|kubectl .*delete) .*${jobName}`,
+        ),
       })
-      const isLast = (line: string) => /^(scancel|qdel|bkill) ?/.test(line) && !line.includes('PENDING')
+      const isLast = (line: string) =>
+        /^(scancel|qdel|bkill|kubectl .*\bdelete\b)/.test(line) && !line.includes('PENDING')
       const called = () => (existsSync(calls) ? readFileSync(calls, 'utf8').split('\n') : [])
       await until('another process cancels the jobs', () => called().some(isLast))
     })
@@ -223,11 +235,3 @@ const ended = (queue: BatchQueue, ids: readonly string[]) =>
     const states = await queue.status(ids)
     return ids.every((id) => states.get(id)?.status === 'ended')
   })
-
-function attempt<Value>(action: () => Value): Value | undefined {
-  try {
-    return action()
-  } catch {
-    return undefined
-  }
-}

@@ -14,7 +14,7 @@ describe('the options of a run', () => {
       [{ workers: Number.NaN }, /^workers NaN: expected/],
       [
         { pool: 'threads' },
-        /^pool threads: expected "process", "thread", "inline", "slurm", "sge", "pbs", "lsf", "none" or a launcher/,
+        /^pool threads: expected "process", "thread", "inline", "slurm", "sge", "pbs", "lsf", "kubernetes", "none" or a launcher/,
       ],
       [{ slurm: ['--mem=4G'] }, /^slurm --mem=4G: expected the options of sbatch as one string/],
       [{ sge: 5 }, /^sge 5: expected the options of qsub as one string/],

@@ -238,7 +238,7 @@ const OPTIONS: readonly Case[] = [
   ['an empty roi', converting('--roi', '0,0,0:40,0,4'), /expected a length of at least 1 on every axis/],
   ['a roi that extends beyond the volume, with the volume', converting('--roi', '-40,0,0:400,64,64'), /-40,0,0:400,64,64 is not inside .*raw, which fills 0,0,0:1280,512,512 nm; the part inside is 0,0,0:360,64,64/],
   ['a roi outside the volume', converting('--roi', '4000,0,0:400,64,64'), /4000,0,0:400,64,64 is not inside .*raw, which fills 0,0,0:1280,512,512 nm\./],
-  ['an unknown kind of pool', converting('--pool', 'threads'), /--pool threads: expected process, thread, inline, slurm, sge, pbs, lsf or none/],
+  ['an unknown kind of pool', converting('--pool', 'threads'), /--pool threads: expected process, thread, inline, slurm, sge, pbs, lsf, kubernetes or none/],
 ] // biome-ignore format: a table
 
 describe('an invalid input', { concurrency: 2 }, () => {

@@ -52,7 +52,8 @@ describe('bellis doctor', () => {
       checks.map(({ name, status }) => `${name} ${status}`),
       [
         ...['Node ok', 'machine ok', 'HDF5 ok', 'Zarr ok', 'kernels ok', 'workers ok', 'runs ok', 'ports ok'],
-        ...['SLURM absent', 'Grid Engine absent', 'PBS absent', 'LSF absent', 'MongoDB absent', 'browser absent'],
+        ...['SLURM absent', 'Grid Engine absent', 'PBS absent', 'LSF absent', 'Kubernetes absent'],
+        ...['MongoDB absent', 'browser absent'],
       ],
     )
     assert.deepEqual([readdirSync(cwd), readdirSync(temporary)], [[], []])
@@ -61,7 +62,7 @@ describe('bellis doctor', () => {
   it('doctor prints one line per check, and only the problems with --quiet', async () => {
     const { stdout } = await bellis(['doctor'], { cwd, env })
     const lines = stdout.trimEnd().split('\n')
-    assert.equal(lines.length, 14)
+    assert.equal(lines.length, 15)
     assert.match(lines[0] as string, new RegExp(`^✔ Node +${process.versions.node} `))
     assert.match(stdout, /^– SLURM +sbatch is not on the PATH; only --pool slurm needs it$/m)
     const quiet = await bellis(['doctor', '--quiet', '--slurm', '--partition=short'], { cwd, env })
@@ -80,13 +81,14 @@ describe('bellis doctor', () => {
     const { code, of, checks } = await doctor([
       ...['--port', String(port), '--run-dir', join(folder.path, 'file', 'runs')],
       ...['--db', 'mongodb://somebody:secret@127.0.0.1:1/x', '--slurm', '', '--sge', '', '--pbs', '', '--lsf', ''],
+      ...['--kubernetes', '--image=x'],
     ])
     assert.equal(code, 1)
     assert.match(of('ports').found, new RegExp(`127.0.0.1:${port}.*EADDRINUSE`))
     assert.match(of('runs').found, /file.* is not writable: .*ENOTDIR/)
     assert.match(of('MongoDB').found, /No server answers at mongodb:\/\/127\.0\.0\.1:1\/x .*check that it is running/)
     assert.doesNotMatch(JSON.stringify(checks), /secret/)
-    for (const name of ['ports', 'runs', 'SLURM', 'Grid Engine', 'PBS', 'LSF']) {
+    for (const name of ['ports', 'runs', 'SLURM', 'Grid Engine', 'PBS', 'LSF', 'Kubernetes']) {
       assert.deepEqual([of(name).status, of(name).advice === undefined], ['problem', false], name)
     }
     for (const name of ['Node', 'HDF5', 'Zarr', 'workers']) assert.equal(of(name).status, 'ok', name)

@@ -186,7 +186,9 @@ class ProgramQueue implements BatchQueue {
 
   async lastOutputOf(jobId: string): Promise<string> {
     // There is no log when the job never started, or its node can't write there.
-    const output = await this.#readLog(this.logFileOf(jobId)).catch(() => '')
+    const file = this.logFileOf(jobId)
+    if (!this.#system.calls.isEnded) await this.#system.saveLog?.(jobId, file).catch(() => {})
+    const output = await this.#readLog(file).catch(() => '')
     return lastOutput(output)
   }
 

@@ -44,6 +44,8 @@ export interface BatchSystem {
   cancel(jobIds: readonly string[]): Promise<void>
   /** Cancels all jobs of the run that have not started. @param timeoutMs of each call @throws InfrastructureError `QUEUE_UNAVAILABLE` */
   cancelWaiting(timeoutMs: number): Promise<void>
+  /** Saves a job's output in this file, if no job writes there itself. @throws InfrastructureError `QUEUE_UNAVAILABLE` */
+  saveLog?(jobId: string, file: string): Promise<void>
   /** Ends all jobs of the run. */
   readonly cancelAll: Command
 }

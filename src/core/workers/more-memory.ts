@@ -1,5 +1,5 @@
 /** The batch systems whose options say how much memory a job gets. */
-export type MemorySystem = 'slurm' | 'sge' | 'pbs' | 'lsf'
+export type MemorySystem = 'slurm' | 'sge' | 'pbs' | 'lsf' | 'kubernetes'
 
 /** What stands before an amount of memory in the options of each system: the amount and its unit follow. */
 const AMOUNTS: Readonly<Record<MemorySystem, RegExp>> = {
@@ -7,10 +7,11 @@ const AMOUNTS: Readonly<Record<MemorySystem, RegExp>> = {
   sge: /(\b(?:h_vmem|s_vmem|mem_free|virtual_free|h_rss|m_mem_free|ram_free)=)(\d+(?:\.\d+)?)([KMG]?)(?!\w)/gi,
   pbs: /(\bp?v?mem=)(\d+)((?:[kmgt]?[bw])?)(?!\w)/gi,
   lsf: /((?:^|\s)-M\s*|\bmem=)(\d+(?:\.\d+)?)([KMGT]?B?)(?!\w)/gi,
+  kubernetes: /((?:^|\s)--memory(?:=|\s+))(\d+(?:\.\d+)?)((?:[KMGT]i?)?)(?!\w)/g,
 }
 
 /** The unit of an amount without one, by system. */
-const DEFAULT_UNIT: Readonly<Record<MemorySystem, string>> = { slurm: 'M', sge: '', pbs: 'b', lsf: '' }
+const DEFAULT_UNIT: Readonly<Record<MemorySystem, string>> = { slurm: 'M', sge: '', pbs: 'b', lsf: '', kubernetes: '' }
 
 const SMALLER: Readonly<Record<string, string>> = { t: 'g', g: 'm', m: 'k' }
 

@@ -140,6 +140,11 @@ const ownWorkerOptions = (command: Command): Command =>
     .option('--sge <options>', 'qsub options for each worker, as one quoted text', perTask(anyText))
     .option('--pbs <options>', 'PBS qsub options for each worker, as one quoted text', perTask(anyText))
     .option('--lsf <options>', 'bsub options for each worker, as one quoted text', perTask(anyText))
+    .option(
+      '--kubernetes <options>',
+      'image, namespace and resources of the pods, as one quoted text',
+      perTask(anyText),
+    )
     .option('--site <name>', 'profile of a cluster with defaults for these options: ~/.config/bellis/sites/NAME.json')
     .option('--host <address>', 'address where workers connect (default: 127.0.0.1, this machine only)')
     .option('--port <n>', 'port where workers connect (default: a free one)', portNumber)

@@ -80,6 +80,7 @@ const runRequest = z.object({
   sge: z.string().optional(),
   pbs: z.string().optional(),
   lsf: z.string().optional(),
+  kubernetes: z.string().optional(),
   workerCommand: z.array(z.string()).min(1).optional(),
   dashboard: z.boolean().default(false),
   /** The types of events that the parent wants. */

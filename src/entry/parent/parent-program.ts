@@ -134,7 +134,8 @@ function take(message: ReturnType<typeof parseParentMessage>, run: Run, launcher
 }
 
 function optionsOf(request: RunRequest, launcher: ParentLauncher, link: ParentLink): RunOptions {
-  const { pool, overwrite, grow, progress, dashboard, events, host, slurm, sge, pbs, lsf, workerCommand } = request
+  const { pool, overwrite, grow, progress, dashboard, events, host, slurm, sge, pbs, lsf, kubernetes, workerCommand } =
+    request
   const { workers, minWorkers, resources, maxRetries, maxFailures, timeoutMs, onStall, maxWorkerRestarts, runDir } =
     request
   const stallMs = request.stallMs === null ? Number.POSITIVE_INFINITY : request.stallMs
@@ -157,7 +158,7 @@ function optionsOf(request: RunRequest, launcher: ParentLauncher, link: ParentLi
       runDir,
       maxHistoryMb: request.maxHistoryMb,
     }),
-    ...given({ host, slurm, sge, pbs, lsf, workerCommand, mask: request.mask }),
+    ...given({ host, slurm, sge, pbs, lsf, kubernetes, workerCommand, mask: request.mask }),
     ...(dashboard ? { dashboard: { onAddress: (address) => link.send({ type: 'dashboard', address }) } } : {}),
     onEvent: (event) => {
       if (wanted.has(event.type)) link.send({ type: 'event', event })

@@ -60,7 +60,7 @@ const HOLDER = 'holder.json'
 /** How workers reach the coordinator while the run is running. */
 export const CONTEXT_FILE = 'context'
 const LEFT_BEHIND = new Set([
-  ...[LOCK, WORKERS, HOLDER, CONTEXT_FILE, 'logs', 'slurm', 'sge', 'pbs', 'lsf', 'history', 'control'],
+  ...[LOCK, WORKERS, HOLDER, CONTEXT_FILE, 'logs', 'slurm', 'sge', 'pbs', 'lsf', 'kubernetes', 'history', 'control'],
   ...['live.json', 'masks.json', 'provenance.json', 'sessions.json', 'dashboard.json'],
   ...['workers.pickle', 'tasks.pickle'],
 ])

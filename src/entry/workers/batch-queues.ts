@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { basename, resolve } from 'node:path'
 import type { BatchQueue, BatchQueueOptions } from '../../adapters/batch/batch-queue.ts'
+import { kubernetesQueue } from '../../adapters/batch/kubernetes/kubernetes-queue.ts'
 import { lsfQueue } from '../../adapters/batch/lsf/lsf-queue.ts'
 import { pbsQueue } from '../../adapters/batch/pbs/pbs-queue.ts'
 import { sgeQueue } from '../../adapters/batch/sge/sge-queue.ts'
@@ -15,16 +16,23 @@ const QUEUES: Readonly<Record<BatchKind, (options: BatchQueueOptions) => BatchQu
   sge: sgeQueue,
   pbs: pbsQueue,
   lsf: lsfQueue,
+  kubernetes: kubernetesQueue,
 }
 
 /** The program of a worker that is a job, and its first arguments. */
 export const workerProgram = (): readonly string[] => [process.execPath, OWN_PROGRAM, 'worker']
 
+/** The same in a container, which has a Bellis of its own, and gets the address of the run as BELLIS_CONTEXT. */
+const CONTAINER_PROGRAM = ['bellis', 'worker'] as const
+
+const commandIn = (kind: BatchKind, command: readonly string[] | undefined, folder: string): readonly string[] =>
+  kind === 'kubernetes' ? (command ?? CONTAINER_PROGRAM) : [...(command ?? workerProgram()), resolve(folder)]
+
 /** What the jobs of a run need. */
 export interface RunJobs {
   /** The run's folder. */
   readonly folder: string
-  /** @default `bellis worker`, with this Node and this Bellis */
+  /** @default `bellis worker`, with this Node and this Bellis, or with those of the container */
   readonly workerCommand?: readonly string[] | undefined
   /** Options of the submitting program. @default '' */
   readonly options?: string | undefined
@@ -37,12 +45,11 @@ export interface RunJobs {
  * @throws ConfigError `INVALID_CONFIG` for options that can't be used
  */
 export function queueOf(kind: BatchKind, { folder, workerCommand, options = '', task }: RunJobs): BatchQueue {
-  const command = workerCommand ?? workerProgram()
   return QUEUES[kind]({
     folder,
     ...(task === undefined ? {} : { part: task.replace(/[^\w.+-]/g, '_') }),
     jobName: `bellis-${basename(folder).replace(/[^\w.+-]/g, '_')}-${randomBytes(3).toString('hex')}`,
-    command: [...command, resolve(folder)],
+    command: commandIn(kind, workerCommand, folder),
     options,
     readLog: readLogEnd,
   })

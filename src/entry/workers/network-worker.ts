@@ -60,8 +60,8 @@ export async function runNetworkWorker(
     random: Math.random,
     breathe,
     pid: process.pid,
-    // The name by which SLURM knows it, if that is another.
-    host: process.env.SLURMD_NODENAME || hostname(),
+    // The name by which SLURM or Kubernetes knows the node, if that is another.
+    host: process.env.SLURMD_NODENAME || process.env.BELLIS_NODE || hostname(),
     signal,
     ...(leaving.length === 0 ? {} : { drain: AbortSignal.any(leaving) }),
     ...(onConnection === undefined ? {} : { onConnection }),

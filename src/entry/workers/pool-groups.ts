@@ -45,7 +45,7 @@ export function poolGroups(pool: PoolKind | WorkerLauncher, folder: string, opti
 function queuesOf(
   pool: PoolKind | WorkerLauncher,
   folder: string,
-  { workerCommand = workerProgram(), memoryRetry }: GroupOptions,
+  { workerCommand, memoryRetry }: GroupOptions,
   submitted = '',
   task?: string,
 ): Pick<PoolGroup, 'queue' | 'larger'> {
@@ -63,7 +63,12 @@ function queuesOf(
       const options = withMoreMemory(pool, submitted, factor)
       if (options === undefined) return undefined
       const part = `${task ?? ''}.${factor}x`
-      return queueOf(pool, { ...setting, task: part, workerCommand: withLargerHeap(workerCommand, factor), options })
+      return queueOf(pool, {
+        ...setting,
+        task: part,
+        ...given({ workerCommand: withLargerHeap(pool, workerCommand, factor) }),
+        options,
+      })
     },
   }
 }
@@ -73,10 +78,17 @@ const MEMORY_EXAMPLES: Readonly<Record<BatchKind, string>> = {
   sge: '-l h_vmem=4G',
   pbs: '-l mem=4gb',
   lsf: '-M 4G',
+  kubernetes: '--memory=4Gi',
 }
 
 /** A limit that the user has set to the heap is multiplied, too. */
-function withLargerHeap([program = '', ...words]: readonly string[], factor: number): readonly string[] {
+function withLargerHeap(
+  pool: BatchKind,
+  command: readonly string[] | undefined,
+  factor: number,
+): readonly string[] | undefined {
+  if (pool === 'kubernetes') return command
+  const [program = '', ...words] = command ?? workerProgram()
   const chosen = chosenHeapMb()
   if (chosen === undefined || program !== process.execPath) return [program, ...words]
   return [program, `--max-old-space-size=${Math.ceil(chosen * factor)}`, ...words]

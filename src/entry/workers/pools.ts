@@ -1,5 +1,5 @@
 /** The batch systems, whose options have the same names. */
-export const BATCH_KINDS = ['slurm', 'sge', 'pbs', 'lsf'] as const
+export const BATCH_KINDS = ['slurm', 'sge', 'pbs', 'lsf', 'kubernetes'] as const
 
 export type BatchKind = (typeof BATCH_KINDS)[number]
 
@@ -9,6 +9,7 @@ export const SUBMITS_WITH: Readonly<Record<BatchKind, string>> = {
   sge: 'qsub',
   pbs: 'qsub',
   lsf: 'bsub',
+  kubernetes: 'kubectl',
 }
 
 /** The kinds of pools whose workers connect to the run; it starts them or, for `none`, the user does. */
@@ -32,6 +33,8 @@ export interface BatchOptions {
   readonly pbs?: string
   /** Options of bsub for the pool `lsf`: `-q short -W 4:00 -M 4G`. @default '' */
   readonly lsf?: string
+  /** The pods of the pool `kubernetes`: `--image=registry.example.org/bellis:1 --namespace=em --memory=4Gi`. @default '' */
+  readonly kubernetes?: string
 }
 
 /** Where the blocks of one task are processed, if it is not where those of the others are. */

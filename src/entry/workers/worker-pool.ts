@@ -204,6 +204,7 @@ function launcherOf(
     case 'sge':
     case 'pbs':
     case 'lsf':
+    case 'kubernetes':
       return undefined
     default:
       return pool satisfies never

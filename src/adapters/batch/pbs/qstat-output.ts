@@ -1,3 +1,4 @@
+import type { MemoryDeath } from '../../../core/workers/worker-state.ts'
 import type { JobState } from '../../../ports/job-queue.ts'
 import { FORGOTTEN } from '../batch-system.ts'
 
@@ -12,6 +13,8 @@ export interface ListedJob {
   readonly comment: string
   /** 256 and the number of a signal that ended it, or its exit code; undefined if it has not ended. */
   readonly exitStatus: number | undefined
+  /** What it asked for and used, if it used all of it. */
+  readonly usedUp: MemoryDeath | undefined
 }
 
 /** Reads the output of `qstat -f`, of Torque, OpenPBS and PBS Professional. */
@@ -32,8 +35,28 @@ export function parseQstat(text: string): ListedJob[] {
         host: field('exec_host').replace(/[/+].*$/, ''),
         comment: field('comment'),
         exitStatus: exit === '' ? undefined : Number(exit),
+        usedUp: usedUpIn(field),
       }
     })
+}
+
+/** Whether a job has used all the memory of one kind that it asked for. */
+function usedUpIn(field: (name: string) => string): MemoryDeath | undefined {
+  for (const kind of ['mem', 'vmem', 'pmem', 'pvmem']) {
+    const asked = field(`Resource_List\\.${kind}`)
+    const used = bytesOf(field(`resources_used\\.${kind.replace('p', '')}`))
+    if (bytesOf(asked) > 0 && used >= bytesOf(asked)) return { asked: `-l ${kind}=${asked}`, used }
+  }
+  return undefined
+}
+
+/** `4gb`, `123kb`, `4000` (bytes); 0 if it is none. Words (`w`) have eight bytes. */
+function bytesOf(text: string): number {
+  const [, amount, unit = '', of = 'b'] = /^(\d+)([kmgt]?)([bw]?)$/i.exec(text) ?? []
+  if (amount === undefined) return 0
+  return (
+    Number(amount) * 1024 ** ['', 'k', 'm', 'g', 't'].indexOf(unit.toLowerCase()) * (of.toLowerCase() === 'w' ? 8 : 1)
+  )
 }
 
 /** The number in a job's id, which is the same wherever the server is named in full, in short or not at all. */
@@ -41,11 +64,14 @@ export const numberOf = (jobId: string): string => jobId.replace(/\..*$/, '')
 
 export function toJobState(job: ListedJob | undefined): JobState {
   if (job === undefined) return FORGOTTEN
-  const { state, host, comment, exitStatus } = job
+  const { state, host, comment, exitStatus, usedUp } = job
   if (state === 'H') return { status: 'pending', reason: 'it is held; release it with qrls' }
   if (/^[QWT]$/.test(state)) return { status: 'pending', reason: comment === '' ? 'PBS gives no reason' : comment }
   if (!/^[CFXU]$/.test(state)) return { status: 'running', host }
-  return { status: 'ended', reason: reasonOf(exitStatus) }
+  // One that ended by itself, with all its memory in use, did not fail.
+  if (exitStatus === 0 || exitStatus === undefined || usedUp === undefined)
+    return { status: 'ended', reason: reasonOf(exitStatus) }
+  return { status: 'ended', reason: 'its job used more memory than it asked for', outOfMemory: usedUp }
 }
 
 /** Negative numbers are failures before the start: `JOB_EXEC_…` of PBS. */

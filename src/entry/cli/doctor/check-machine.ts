@@ -1,6 +1,6 @@
 import { tmpdir } from 'node:os'
 import { messageOf } from '../../../core/errors.ts'
-import { checkBrowser, checkGridEngine, checkLsf, checkPbs, checkSlurm } from './environment-checks.ts'
+import { checkBrowser, checkGridEngine, checkKubernetes, checkLsf, checkPbs, checkSlurm } from './environment-checks.ts'
 import { type Finding, type MachineOptions, ok, REINSTALL } from './finding.ts'
 import { checkHdf5, checkMongodb, checkRunFolder, checkZarr } from './storage-checks.ts'
 import { checkKernels, checkPorts, checkProcessorsAndMemory, checkWorkers } from './worker-checks.ts'
@@ -41,6 +41,11 @@ const CHECKS: readonly Check[] = [
   { name: 'Grid Engine', run: checkGridEngine, advice: 'check qhost, qstat -f and the options after --sge' },
   { name: 'PBS', run: checkPbs, advice: 'check qstat -q and the options after --pbs' },
   { name: 'LSF', run: checkLsf, advice: 'check lsid, bqueues and the options after --lsf' },
+  {
+    name: 'Kubernetes',
+    run: checkKubernetes,
+    advice: 'check kubectl cluster-info, kubectl auth can-i --list and the options after --kubernetes',
+  },
   { name: 'MongoDB', run: checkMongodb },
   { name: 'browser', run: checkBrowser },
 ]

@@ -20,11 +20,12 @@ export function doctorCommand(): Command {
     .option('--sge <options>', 'qsub options to try, as one quoted text')
     .option('--pbs <options>', 'PBS qsub options to try, as one quoted text')
     .option('--lsf <options>', 'bsub options to try, as one quoted text')
+    .option('--kubernetes <options>', 'options of pods to try, as one quoted text')
     .option('--run-dir <folder>', 'parent folder of run folders (default: .bellis)')
   return commonOptions(command)
     .addHelpText(
       'after',
-      '\nSLURM, Grid Engine, PBS, LSF, MongoDB and a browser may be missing unless a flag asks for them.\nExit codes: 0 everything works, 1 something does not.\n\nExample:\n  $ bellis doctor',
+      '\nSLURM, Grid Engine, PBS, LSF, Kubernetes, MongoDB and a browser may be missing unless a flag asks for them.\nExit codes: 0 everything works, 1 something does not.\n\nExample:\n  $ bellis doctor',
     )
     .action(doctor)
 }

@@ -1,5 +1,6 @@
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { kubernetesQueue } from '../../../adapters/batch/kubernetes/kubernetes-queue.ts'
 import { lsfQueue } from '../../../adapters/batch/lsf/lsf-queue.ts'
 import { pbsQueue } from '../../../adapters/batch/pbs/pbs-queue.ts'
 import { sgeQueue } from '../../../adapters/batch/sge/sge-queue.ts'
@@ -26,6 +27,13 @@ export const checkPbs = ({ pbs }: MachineOptions): Promise<Finding> =>
 
 export const checkLsf = ({ lsf }: MachineOptions): Promise<Finding> =>
   checkQueue({ name: 'LSF', pool: 'lsf', program: 'bsub', open: lsfQueue }, lsf)
+
+/** Pods need an image, so that nothing can be tried without options. */
+export function checkKubernetes({ kubernetes }: MachineOptions): Finding | Promise<Finding> {
+  if (kubernetes === undefined && findProgram('kubectl') !== undefined)
+    return absent('Kubernetes', 'not tried; give --kubernetes "--image=IMAGE" to have it checked')
+  return checkQueue({ name: 'Kubernetes', pool: 'kubernetes', program: 'kubectl', open: kubernetesQueue }, kubernetes)
+}
 
 /** Grid Engine and PBS have a `qsub` each: only that of PBS has a `qsub` without a `qconf` or a `qhost` beside it. */
 const isOfPbs = (path: string): boolean => !['qconf', 'qhost'].some((name) => isExecutable(join(dirname(path), name)))

@@ -26,6 +26,8 @@ export interface MachineOptions {
   readonly pbs?: string
   /** Options for bsub; if given, LSF has to work. */
   readonly lsf?: string
+  /** Options of the pods; if given, Kubernetes has to work. */
+  readonly kubernetes?: string
   /** Parent folder of run folders. @default '.bellis', or BELLIS_HOME */
   readonly runDir?: string
 }

@@ -70,6 +70,34 @@ describe('what qstat prints', () => {
   })
 })
 
+describe('a job of PBS that has used all its memory', () => {
+  const jobOf = (lines: readonly string[]) => {
+    const [job] = parseQstat(['Job Id: 14.pbs', '    job_state = C', ...lines.map((line) => `    ${line}`)].join('\n'))
+    return toJobState(job)
+  }
+
+  it('ran out of memory, with what it asked for and used', () => {
+    assert.deepEqual(jobOf(['exit_status = 271', 'resources_used.mem = 4200000kb', 'Resource_List.mem = 4gb']), {
+      status: 'ended',
+      reason: 'its job used more memory than it asked for',
+      outOfMemory: { asked: '-l mem=4gb', used: 4_200_000 * 1024 },
+    })
+    const virtual = jobOf(['exit_status = 137', 'resources_used.vmem = 2gb', 'Resource_List.pvmem = 256mw'])
+    assert.deepEqual(virtual.status === 'ended' && virtual.outOfMemory, { asked: '-l pvmem=256mw', used: 2 ** 31 })
+  })
+
+  it('did not, if it used less, asked for none, or ended well', () => {
+    for (const lines of [
+      ['exit_status = 271', 'resources_used.mem = 4000000kb', 'Resource_List.mem = 4gb'],
+      ['exit_status = 271', 'resources_used.mem = 4200000kb'],
+      ['exit_status = 0', 'resources_used.mem = 4200000kb', 'Resource_List.mem = 4gb'],
+    ]) {
+      const state = jobOf(lines)
+      assert.deepEqual([state.status, 'outOfMemory' in state], ['ended', false], lines.join())
+    }
+  })
+})
+
 describe('the options for qsub of PBS', () => {
   it('are words with their values; those that Bellis sets are refused with what to do', () => {
     assert.deepEqual(parsePbsOptions('-q short -l walltime=1:00:00,nodes=1:ppn=4 -W group_list=bio'), [
