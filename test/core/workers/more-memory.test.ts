@@ -21,6 +21,9 @@ describe('options for more memory', () => {
       ['pbs', '-l select=1:ncpus=4:mem=3gb', 1.5, '-l select=1:ncpus=4:mem=4608mb'],
       ['lsf', '-q short -W 4:00 -M 4G -R "rusage[mem=4000]"', 2, '-q short -W 4:00 -M 8G -R "rusage[mem=8000]"'],
       ['lsf', '-q short', 2, undefined],
+      ['kubernetes', '--image=x --memory=4Gi --cpu=2', 2, '--image=x --memory=8Gi --cpu=2'],
+      ['kubernetes', '--memory 1.5Gi', 1.5, '--memory 2304Mi'],
+      ['kubernetes', '--image=x/memory=4Gi --cpu=2', 2, undefined],
     ]
     for (const [system, options, factor, expected] of cases) {
       assert.equal(withMoreMemory(system, options, factor), expected, options)

@@ -42,6 +42,7 @@ class Kubernetes implements BatchSystem {
   readonly workersPerSubmission = WORKERS_PER_JOB
   readonly calls: BatchCalls
   readonly cancelAll: Command
+  readonly byHand = lineByHand
   readonly #options: BatchQueueOptions
   readonly #pods: PodOptions
   /** The label of all jobs of this start of the run, and the first part of their names. */
@@ -109,10 +110,6 @@ class Kubernetes implements BatchSystem {
     }
     const start = startIn(script)
     if (start !== undefined && start !== this.#start) await this.calls.run(this.#deleteOf(start)).catch(() => {})
-  }
-
-  byHand(workers: number, script: string): string {
-    return ['sh', script, String(workers)].map(quoteShell).join(' ')
   }
 
   submission({ workers, script, names }: Submission): Command {
@@ -183,6 +180,9 @@ class Kubernetes implements BatchSystem {
     if (result.exitCode === 0 && result.stdout !== '') writeFileSync(file, result.stdout)
   }
 }
+
+const lineByHand = (workers: number, script: string): string =>
+  ['sh', script, String(workers)].map(quoteShell).join(' ')
 
 /** The longest start of a name: pods add their index and a random word to it, up to 63 characters. */
 const MAX_NAME = 40
