@@ -20,6 +20,7 @@ for (const clusterOrSkip of [kubernetesStandIn, kubernetesOrSkip]) {
     open: kubernetesQueue,
     clusterOrSkip,
     required: IMAGE,
+    hasOwnEnvironment: true,
     waiting: '--node-selector=disk=none',
     refused: [
       `${IMAGE} --namespace=nope`,
