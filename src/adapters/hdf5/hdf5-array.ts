@@ -21,6 +21,7 @@ import type { RawChunk, RawChunks } from './chunks/raw-chunks.ts'
 import { REWRITE_ONCE } from './filters.ts'
 import { failed, type Hdf5File } from './hdf5-file.ts'
 import { Hdf5Failure, scratchMemory } from './library.ts'
+import { type OnePiece, readOnePiece } from './ranges/one-piece.ts'
 import type { StoredPlain } from './ranges/stored-plain.ts'
 
 /** Approximate limit of one HDF5 read: HDF5's heap never shrinks, and the signal is checked between reads. */
@@ -44,6 +45,8 @@ export interface Hdf5Dataset {
   readonly raw: RawChunks | undefined
   /** Where it is stored, if the library alone reads it; undefined if that is not known. */
   readonly stored: StoredPlain | undefined
+  /** Where it lies in its file, if it can be read past the library, which reads what this can't. */
+  readonly onePiece: OnePiece | undefined
   /** Upper limit of decoded chunks to keep, in bytes. */
   readonly cacheBytes: number
   /** Files behind addresses that HDF5 reads for it: open as long as this dataset is. */
@@ -140,6 +143,8 @@ export class Hdf5Array implements ChunkedArray {
   }
 
   #readPiece(piece: Roi<'voxel'>, wanted: Roi<'voxel'>, target: Target, keep: boolean): void {
+    const { onePiece } = this.#dataset
+    if (onePiece !== undefined && readOnePiece(onePiece, piece, target)) return
     const missing = this.#dataset.encoded ? this.#takeFromCache(piece, wanted, target) : piece
     if (isEmptyRoi(missing)) return
     const bytes = this.#readBox(missing)

@@ -22,7 +22,8 @@ import { type Hdf5Metadata, scratchMemory } from './library.ts'
 import { type Location, locateObject } from './locate-object.ts'
 import { fillValueBytes, findMessage, lacksFillValue, MESSAGE, parseStoredType } from './object-header.ts'
 import { axesOf } from './placement.ts'
-import { storedPlain } from './ranges/stored-plain.ts'
+import type { OnePiece } from './ranges/one-piece.ts'
+import { contiguousStart, storedPlain } from './ranges/stored-plain.ts'
 import { dtypeOfStored, scalarOf } from './stored-dtype.ts'
 
 export interface Hdf5FormatOptions {
@@ -171,9 +172,21 @@ function describeDataset(
     encoded: filters.length > 0,
     raw,
     stored: file.bytes.isRemote ? storedPlain(file, real, { shape, chunkShape, elementBytes }) : undefined,
+    onePiece: onePieceOf(file, real, { shape, elementBytes, bigEndian }),
     cacheBytes,
     layout,
   }
+}
+
+/** Where the voxels of a dataset lie, if they are in one piece of a file on a disk. */
+function onePieceOf(
+  file: Hdf5File,
+  real: string,
+  dataset: Pick<OnePiece, 'shape' | 'elementBytes' | 'bigEndian'>,
+): OnePiece | undefined {
+  if (file.bytes.isRemote) return undefined
+  const start = file.inspectHeader(real, contiguousStart)
+  return start === undefined ? undefined : { file: file.bytes, start, ...dataset }
 }
 
 /** The same bits as an element of another type of that size. */

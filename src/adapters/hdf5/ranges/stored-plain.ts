@@ -40,8 +40,12 @@ export function storedPlain(file: Hdf5File, path: string, dataset: PlainDataset)
   }
 }
 
-/** The first byte of a dataset in one piece. @see File Format Specification IV.A.2.i, "Data Layout Message" */
-function contiguousStart(file: ByteFile, block: Superblock, messages: readonly HeaderMessage[]): number | undefined {
+/** The first byte of a dataset in one piece; undefined for other layouts, and if it has no bytes of its own. @see File Format Specification IV.A.2.i, "Data Layout Message" */
+export function contiguousStart(
+  file: ByteFile,
+  block: Superblock,
+  messages: readonly HeaderMessage[],
+): number | undefined {
   const layout = findMessage(file, block, messages, MESSAGE.layout)?.data
   if (layout === undefined || layout.length < 2 + block.offsetSize || layout[0]! < 3 || layout[1] !== 1)
     return undefined
