@@ -126,12 +126,12 @@ export const dyingAfter = (steps: number): NodeJS.ProcessEnv => ({
 })
 
 /**
- * The environment in which a run gets a signal when it records blocks of a task for the n-th time. Its record must be in its folder.
+ * The environment in which a run gets a signal as soon as blocks of a task are recorded. Its record must be in its folder.
  * @param place index of the task in its pipeline, from 0
  */
-export const dyingAt = (place: number, count: number, signal: NodeJS.Signals = 'SIGKILL'): NodeJS.ProcessEnv => ({
+export const dyingAt = (place: number, signal: NodeJS.Signals = 'SIGKILL'): NodeJS.ProcessEnv => ({
   NODE_OPTIONS: `--import ${new URL('die-at.ts', import.meta.url).href}`,
-  BELLIS_TEST_DIE_AT: `${place} ${count} ${signal}`,
+  BELLIS_TEST_DIE_AT: `${place} ${signal}`,
 })
 
 /**

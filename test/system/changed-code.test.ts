@@ -72,7 +72,7 @@ describe('a run whose code has changed', () => {
     assert.equal(codes().length, 4)
   })
 
-  it('is mentioned by status until no block is of older code', async () => {
+  it('is mentioned by status and runs until no block is of older code', async () => {
     const status = async (...more: string[]) => {
       const { code, stdout, stderr } = await bellis(['status', 'last', ...more], { cwd })
       assert.equal(code, 0, stderr)
@@ -87,6 +87,8 @@ describe('a run whose code has changed', () => {
       const [{ task, blocks, completed, isExact }, ...others] = await older()
       // Nothing was left to do with the new code, so the code of the last start has done no block.
       assert.deepEqual([task, blocks, completed, isExact, others], ['second', 8, 8, true, []])
+      const listed = await bellis(['runs'], { cwd })
+      assert.match(listed.stdout.replaceAll(/\s+/g, ' '), /blocks of older code: bellis status \S+/)
       const said = await status()
       assert.match(
         said,
@@ -112,6 +114,61 @@ describe('a run whose code has changed', () => {
     const unknown = await reset('--task', 'third')
     assert.equal(unknown.code, 2)
     assert.match(unknown.stderr, /The run has no task "third"; its tasks are first, second\./)
+  })
+})
+
+/** Writes a number to each of its 8 voxels, but fails for one of them. */
+const writerOf = (value: number, fails: number) => `import { defineTask, roi, z } from 'bellis'
+const block = roi([0], [1])
+export default defineTask({
+  name: 'writer', config: z.object({}),
+  plan: async (_, { arrays }) => {
+    const written = await arrays.create('out.zarr/a', { shape: [8], dtype: 'uint8', chunkShape: [1] })
+    return { totalRoi: written.roi, readRoi: block, writeRoi: block, readWriteConflict: false, writes: [written] }
+  },
+  setup: async (_, { arrays }) => {
+    const written = await arrays.open('out.zarr/a', { mode: 'r+' })
+    return async ({ index, writeRoi }) => {
+      if (index === ${fails}) throw new Error('a bug')
+      await written.write(writeRoi, Uint8Array.of(${value}))
+    }
+  },
+})`
+
+describe('blocks of a stopped run that are forgotten in part', () => {
+  it('may be of either code: those that are left are never counted too low, also by info of their output', async () => {
+    using place = temporaryFolder()
+    const call = async (expected: number, ...args: string[]) => {
+      const done = await bellis(args, { cwd: place.path })
+      assert.equal(done.code, expected, `${args.join(' ')}: ${done.stderr}`)
+      return done.stdout
+    }
+    const start = (value: number, fails = -1) => {
+      writeFileSync(join(place.path, 'writer.ts'), writerOf(value, fails))
+      return call(fails < 0 ? 0 : 1, 'run', 'writer.ts', '--max-retries', '0', '--pool', 'inline', '--quiet')
+    }
+    const olderIn = async (...args: string[]) =>
+      JSON.parse(await call(0, ...args, '--json')).olderBlocks.map(
+        ({ blocks, completed, isExact }: Record<string, unknown>) => [blocks, completed, isExact],
+      )
+    await start(1, 2)
+    assert.deepEqual(await olderIn('info', 'out.zarr/a'), [])
+    await start(2)
+    assert.deepEqual(await olderIn('status', 'last'), [[7, 8, true]])
+    await call(0, 'reset', 'last', '--roi', '0:1', '--yes', '--quiet')
+    assert.deepEqual(await olderIn('status', 'last'), [[7, 7, false]], 'all that are left may be of older code')
+    await start(2)
+    assert.deepEqual(await olderIn('status', 'last'), [[7, 8, false]])
+    assert.deepEqual(await olderIn('info', 'out.zarr/a'), [[7, 8, false]])
+    const info = (await call(0, 'info', 'out.zarr/a')).replaceAll(/\s+/g, ' ')
+    assert.match(
+      info,
+      / outdated Not all blocks were done by the same code\. writer: up to 7 of its 8 completed blocks were done by older code \(.*\)\. To do them again with the code as it is: bellis reset \S+ --task writer, then bellis resume/,
+    )
+    await call(0, 'reset', 'last', '--yes', '--quiet')
+    await start(2)
+    assert.deepEqual(await olderIn('info', 'out.zarr/a'), [])
+    assert.doesNotMatch(await call(0, 'info', 'out.zarr/a'), /outdated/)
   })
 })
 

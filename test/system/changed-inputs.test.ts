@@ -49,14 +49,16 @@ describe('a run whose input was made again', () => {
     }
     const run = runOf('threshold')
     assert.match((await call('status', run)).text, said)
+    assert.match((await call('info', 'data.zarr/c')).text, said)
     assert.match((await call('runs')).text, new RegExp(`inputs have changed since: bellis status \\S*${run}`))
     for (const args of [
       ['status', run, '--json'],
       ['runs', '--json'],
+      ['info', 'data.zarr/c', '--json'],
     ]) {
       const [state] = [JSON.parse((await call(...args)).stdout)]
         .flat()
-        .filter((each: { run: string }) => each.run === run)
+        .filter((each: { run?: string }) => each.run === run || args[0] === 'info')
       const [{ task, path, blocks, completed, isExact, run: author }, ...more] = state.changedInputs
       assert.deepEqual(
         [task, path, blocks, isExact, more],

@@ -131,7 +131,7 @@ describe('bellis convert, of a group', () => {
 
   it('continues after a kill, with all of that', async () => {
     const command = ['convert', 'in.zarr', 'killed.zarr', '--pool', 'inline', '--quiet']
-    const { code } = await bellis(command, { cwd: shared.path, env: dyingAt(2, 1) })
+    const { code } = await bellis(command, { cwd: shared.path, env: dyingAt(2) })
     assert.equal(code, 'SIGKILL')
     await ok(...command.slice(0, 3))
     await sameVoxels('killed.zarr')

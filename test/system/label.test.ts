@@ -106,7 +106,7 @@ describe('label', () => {
     using folder = temporaryFolder()
     const [blocks, pairs, write] = [0, 1, 3]
     for (const place of [blocks, pairs, write]) {
-      const dying = { cwd: folder.path, env: dyingAt(place, 2) }
+      const dying = { cwd: folder.path, env: dyingAt(place) }
       const { code, stderr } = await bellis([...call('out.zarr/labels'), '--workers', '3'], dying)
       assert.equal(code, 'SIGKILL', stderr)
     }

@@ -47,7 +47,7 @@ describe('a power cut after a run without --fsync', () => {
     assert.ok(loseRecord(journal, runFolder), 'the record of a complete run is on the disk')
 
     rmSync(join(folder.path, 'out.zarr'), { recursive: true })
-    const dying = dyingAt(0, 3)
+    const dying = dyingAt(0)
     const both = { ...env, ...dying, NODE_OPTIONS: `${env.NODE_OPTIONS} ${dying.NODE_OPTIONS}` }
     const second = await bellis(smooth, { cwd: folder.path, env: both })
     assert.equal(second.code, 'SIGKILL', second.stderr)

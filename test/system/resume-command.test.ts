@@ -31,7 +31,7 @@ before(async () => {
 
 describe('bellis resume', () => {
   it('runs the command of a run again, where it was started, with further flags', async () => {
-    await call(smooth('a'), 'SIGKILL', { env: dyingAt(0, 3) })
+    await call(smooth('a'), 'SIGKILL', { env: dyingAt(0) })
     const run = runOf('a')
     const resumed = await call(['resume', run.slice(0, -1), '--run-dir', home, '--', '--max-retries', '1'], 0, {
       cwd: elsewhere,
@@ -48,7 +48,7 @@ describe('bellis resume', () => {
 
   it('finds a run whose home was named by the environment, and does not overwrite again', async () => {
     const env = { BELLIS_HOME: join(cwd, 'my runs') }
-    await call([...smooth('b'), '--overwrite', '--yes'], 'SIGKILL', { env: { ...env, ...dyingAt(0, 3) } })
+    await call([...smooth('b'), '--overwrite', '--yes'], 'SIGKILL', { env: { ...env, ...dyingAt(0) } })
     const resumed = await call(['resume', join(cwd, 'my runs', runOf('b'))], 0, { cwd: elsewhere })
     assert.ok(JSON.parse(resumed.stdout).tasks[0].skipped > 0)
   })
@@ -80,7 +80,7 @@ export default defineTask({ name: 'own', config: z.object({}), plan: () => ({ to
 
   it('refuses to start another run for want of a variable, and names what is not repeated', async () => {
     const env = { BELLIS_CONFIG_SIGMA: '2', BELLIS_NOTIFY: 'http://127.0.0.1:9/swordfish' }
-    await call([...smooth('v'), '--run-dir', 'others'], 'SIGKILL', { env: { ...env, ...dyingAt(0, 3) } })
+    await call([...smooth('v'), '--run-dir', 'others'], 'SIGKILL', { env: { ...env, ...dyingAt(0) } })
     const run = join(cwd, 'others', runOf('v'))
     const hint = /# set BELLIS_CONFIG_SIGMA, BELLIS_NOTIFY again, which are not kept/
     assert.match((await call(['runs', '--run-dir', 'others'])).stdout.replaceAll(/\s+/g, ' '), hint)

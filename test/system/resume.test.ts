@@ -26,7 +26,7 @@ describe('a run that is started again', () => {
     let starts = 0
     for (;;) {
       const before = completed
-      const env = starts < 3 ? dyingAt(0, 3, 'SIGINT') : {}
+      const env = starts < 3 ? dyingAt(0, 'SIGINT') : {}
       const { code, stdout, stderr } = await bellis(smoothArguments('out.zarr/once'), { cwd, env })
       const task = JSON.parse(stdout).tasks[0]
       assert.equal(task.skipped, before, 'what was done before is not done again')
@@ -50,7 +50,7 @@ describe('a run that is started again', () => {
         const { code, stdout, stderr } = await bellis(smoothArguments(output), { cwd, env })
         return { code, stderr, task: stdout === '' ? undefined : JSON.parse(stdout).tasks[0] }
       }
-      assert.equal((await start(dyingAt(0, 3))).code, 'SIGKILL')
+      assert.equal((await start(dyingAt(0))).code, 'SIGKILL')
       const continued = await start()
       assert.equal(continued.code, 0, continued.stderr)
       assert.equal(continued.task.completed, 512)
@@ -65,7 +65,7 @@ describe('a run that is started again', () => {
       using folder = temporaryFolder()
       const { path: cwd } = folder
       const start = async (env = {}) => bellis(smoothArguments(output), { cwd, env })
-      assert.equal((await start(dyingAt(0, 3))).code, 'SIGKILL')
+      assert.equal((await start(dyingAt(0))).code, 'SIGKILL')
       await until('its workers have ended', () => processesIn(cwd).length === 0)
       // A precomputed volume goes on to name a scale whose folder is gone.
       rmSync(join(cwd, output === 'out.precomputed' ? 'out.precomputed/4_4_40' : output), { recursive: true })

@@ -14,6 +14,7 @@ import type { VolumeArray } from '../../runtime/volumes/volume-array.ts'
 import { allowExternal, findDataset, openArray } from '../arrays.ts'
 import { ownCommand } from '../own-command.ts'
 import { describeProvenance } from '../run-folder/provenance/describe-provenance.ts'
+import { findingsOfArray } from '../run-folder/provenance/findings-of-run.ts'
 import { describeUnfinished } from '../run-folder/provenance/unfinished-arrays.ts'
 import { labelled, withCommand, wrapped } from './layout.ts'
 import { type CommonOptions, dataOptions, type PlacementFlags, placedPath, placementOptions } from './options.ts'
@@ -108,6 +109,7 @@ async function inspect(path: string, flags: PlacementFlags) {
   const chunks = await unlessForbidden(array.countStoredChunks?.())
   await array.close()
   const unfinished = await describeUnfinished(array)
+  const findings = await findingsOfArray(array)
   // The path of a pyramid's group opens its finest array.
   return {
     path: isBelow(array.path, path) ? array.path : hideQueries(path),
@@ -133,6 +135,9 @@ async function inspect(path: string, flags: PlacementFlags) {
     attributes: array.attributes,
     warnings: array.warnings ?? [],
     unfinished: unfinished ?? null,
+    olderBlocks: findings?.olderBlocks ?? [],
+    changedInputs: findings?.changedInputs ?? [],
+    findings: findings?.texts ?? [],
   }
 }
 
@@ -216,6 +221,7 @@ function describe(info: InfoDocument): string {
     ...describeProvenance(info.attributes),
     ...info.warnings.map((warning) => ['warning', `${warning}.`] as const),
     ...(info.unfinished === null ? [] : [['unfinished', info.unfinished] as const]),
+    ...info.findings.map((text) => ['outdated', text] as const),
   ]
   return [paint('bold', printableLine(info.path)), ...labelled(rows)].join('\n')
 }

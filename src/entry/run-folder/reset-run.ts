@@ -19,6 +19,7 @@ import { openArray } from '../arrays.ts'
 import { ownCommand } from '../own-command.ts'
 import { sendCommand } from './control/send-command.ts'
 import { openProgressStore, type ProgressPlace, recordName } from './progress-place.ts'
+import { noteReset } from './provenance/note-reset.ts'
 import { dropLeases } from './run-files.ts'
 import { holdRunFolder, type RunDocument, readRunDocument } from './run-folder.ts'
 import { absolutePath, type DescribedTask } from './run-place.ts'
@@ -59,6 +60,10 @@ export async function resetRun(folder: string, options: ResetOptions): Promise<F
   await options.confirm?.(forgotten)
   const forgottenIds = new Set(chosen.filter(({ blocks }) => blocks === 'all' || blocks.size > 0).map(idOf))
   dropLeases(folder, (id) => forgottenIds.has(id))
+  noteReset(
+    folder,
+    chosen.map(({ completed, forgotten: { id, blocks } }) => ({ id, completed, left: completed - blocks })),
+  )
   for (const number of forgettingOrder(tasks.map(({ isTransient }) => isTransient))) {
     const { blocks } = chosen[number] as ChosenBlocks
     if (blocks === 'all') await record.clear(number)
@@ -123,6 +128,8 @@ async function chooseAll(
 /** The blocks of a task to forget, and their number. */
 interface ChosenBlocks {
   readonly blocks: 'all' | ReadonlySet<number>
+  /** How many are recorded as done. */
+  readonly completed: number
   readonly forgotten: Forgotten
 }
 
@@ -144,13 +151,14 @@ async function choose(
   // A set of all blocks may not fit into memory.
   if (boxes?.some((box) => countBlocks(box) === blocks.blockCount)) {
     const forgotten = { id, blocks: countSetBits(done, blocks.blockCount), failedAttempts: failed.length }
-    return { blocks: 'all', forgotten }
+    return { blocks: 'all', completed: forgotten.blocks, forgotten }
   }
   const chosen = new Set(boxes === undefined ? failed : indicesOf(blocks, boxes))
   let count = 0
   for (const block of chosen) if (isBitSet(done, block)) count++
   const failedAttempts = failed.filter((block) => chosen.has(block)).length
-  return { blocks: chosen, forgotten: { id, blocks: count, failedAttempts } }
+  const completed = countSetBits(done, blocks.blockCount)
+  return { blocks: chosen, completed, forgotten: { id, blocks: count, failedAttempts } }
 }
 
 function* indicesOf(grid: BlockGrid, boxes: readonly IndexBox[]): Generator<number> {

@@ -7,8 +7,7 @@ import { showValue } from '../../../core/text/parameters.ts'
 import { shorten } from '../../../core/text/shorten.ts'
 import { showTime } from '../../local-time.ts'
 import { ownCommand } from '../../own-command.ts'
-import type { ChangedInput } from '../../run-folder/provenance/changed-inputs.ts'
-import { changedInputsOf } from '../../run-folder/provenance/inputs-of-run.ts'
+import { findingsOf, type RunFindings } from '../../run-folder/provenance/findings-of-run.ts'
 import { overviewsOf, type RunOverview } from '../../run-folder/run-overview.ts'
 import { runsHome } from '../../run-folder/run-place.ts'
 import { type RecordedTaskState, type RunState, readRuns } from '../../run-folder/run-state.ts'
@@ -70,9 +69,9 @@ async function showRuns(flags: RunsFlags): Promise<void> {
   const states = all.filter(({ condition }) => flags.state?.includes(condition) ?? true)
   states.sort(ORDERS[flags.sort ?? 'active'])
   const overviews = overviewsOf(states)
-  const changed = await Promise.all(states.map(changedInputsOf))
+  const findings = await Promise.all(states.map(findingsOf))
   if (flags.json) {
-    printJson(states.map((state, i) => ({ ...runDocument(state), ...overviews[i], changedInputs: changed[i] })))
+    printJson(states.map((state, i) => ({ ...runDocument(state), ...overviews[i], ...findings[i] })))
     return
   }
   if (states.length === 0)
@@ -82,7 +81,7 @@ async function showRuns(flags: RunsFlags): Promise<void> {
         ? `No runs are recorded in ${home}.`
         : `No run in ${home} is ${flags.state.join(' or ')}.`,
     )
-  else for (const line of describeRuns(states, overviews, changed)) say(flags, line)
+  else for (const line of describeRuns(states, overviews, findings)) say(flags, line)
 }
 
 const COLUMNS: readonly Column[] = [
@@ -95,11 +94,11 @@ const COLUMNS: readonly Column[] = [
   { name: 'PARAMETERS', givesWay: 1, isBelow: true },
 ]
 
-/** A table, with a command below each run that can be continued, and below those whose inputs have changed. */
+/** A table, with a command below each run that can be continued, and below those whose code or inputs have changed. */
 function describeRuns(
   states: readonly RunState[],
   overviews: readonly RunOverview[],
-  changed: readonly (readonly ChangedInput[])[],
+  findings: readonly RunFindings[],
 ): string[] {
   const rows = states.map((state, i) => cellsOf(state, overviews[i] as RunOverview))
   const { header, rows: lines } = table(COLUMNS, rows)
@@ -108,9 +107,12 @@ function describeRuns(
     ...lines.flatMap((line, i) => {
       const { continueWith } = overviews[i] as RunOverview
       const { folder } = states[i] as RunState
+      const { changedInputs, olderBlocks } = findings[i] as RunFindings
+      const status = ownCommand('status', folder)
       return [
         line,
-        ...(changed[i]?.length ? [withCommand('  inputs have changed since', ownCommand('status', folder))] : []),
+        ...(changedInputs.length > 0 ? [withCommand('  inputs have changed since', status)] : []),
+        ...(olderBlocks.length > 0 ? [withCommand('  blocks of older code', status)] : []),
         ...(continueWith === undefined ? [] : [withCommand('  to continue', continueWith)]),
       ]
     }),

@@ -10,10 +10,7 @@ import { showTime } from '../../local-time.ts'
 import { ownCommand } from '../../own-command.ts'
 import { startDashboard } from '../../pages/dashboard-server.ts'
 import { exportStates } from '../../run-folder/export-states.ts'
-import { describeOlderBlocks, type OlderBlocks } from '../../run-folder/provenance/changed-code.ts'
-import { type ChangedInput, describeChangedInputs } from '../../run-folder/provenance/changed-inputs.ts'
-import { olderBlocksOf } from '../../run-folder/provenance/code-of-run.ts'
-import { changedInputsOf } from '../../run-folder/provenance/inputs-of-run.ts'
+import { describeFindings, findingsOf } from '../../run-folder/provenance/findings-of-run.ts'
 import { findRunFolder } from '../../run-folder/run-context.ts'
 import { overviewsOf } from '../../run-folder/run-overview.ts'
 import { type DescribedTask, runsHome } from '../../run-folder/run-place.ts'
@@ -83,12 +80,12 @@ async function showStatus(run: string, flags: StatusFlags): Promise<void> {
     const isLast = !flags.watch || state.holder === undefined
     if (isLast || process.stdout.isTTY || performance.now() - shownAt >= PLAIN_WATCH_MS) {
       const exported = flags.zarr === undefined ? [] : await exportStates(state, flags.zarr)
-      const changed = await changedInputsOf(state)
-      const older = olderBlocksOf(state)
-      if (flags.json) {
-        const olderBlocks = older.map(({ id, ...blocks }) => ({ task: id, ...blocks }))
-        printJson({ ...statusDocument(state), changedInputs: changed, olderBlocks })
-      } else if (!flags.quiet) display.show(describeState(state, { changed, older, exported }), { isLast })
+      const findings = await findingsOf(state)
+      if (flags.json) printJson({ ...statusDocument(state), ...findings })
+      else if (!flags.quiet) {
+        const texts = describeFindings(findings, state)
+        display.show(describeState(state, texts, exported), { isLast })
+      }
       shownAt = performance.now()
     }
     if (isLast) return
@@ -120,14 +117,8 @@ async function readState(folder: string, flags: StatusFlags): Promise<RunState> 
   )
 }
 
-interface Findings {
-  readonly changed: readonly ChangedInput[]
-  readonly older: readonly OlderBlocks[]
-  /** The files that the states of blocks were written to. */
-  readonly exported: readonly string[]
-}
-
-function describeState(state: RunState, { changed, older, exported }: Findings): StatusText {
+/** @param exported the files that the states of blocks were written to */
+function describeState(state: RunState, findings: readonly string[], exported: readonly string[]): StatusText {
   const { holder, run } = state
   const who =
     holder === undefined
@@ -140,26 +131,11 @@ function describeState(state: RunState, { changed, older, exported }: Findings):
     tasks: state.tasks.map((task) => wrapped(`  ${describeTask(task, state)}`, 4)),
     rest: [
       ...failuresOf(state).flatMap((task) => describeFailures(task, { screen: process.stdout })),
-      ...describeChanged(changed, state.folder),
-      ...describeOlder(older, state),
+      ...findings.map((text) => wrapped(`${paint('yellow', '!')} ${text}`, 2)),
       ...exported.map((path) => wrapped(`  block states: ${path}`, 4)),
       ...(overview?.continueWith === undefined ? [] : [withCommand('To continue', overview.continueWith)]),
     ],
   }
-}
-
-function describeChanged(changed: readonly ChangedInput[], folder: string): string[] {
-  if (changed.length === 0) return []
-  const how = { next: ownCommand('resume', folder), all: ownCommand('resume', folder, '--', '--overwrite') }
-  return [wrapped(`${paint('yellow', '!')} ${describeChangedInputs(changed, folder, how)}`, 2)]
-}
-
-function describeOlder(older: readonly OlderBlocks[], { folder, holder }: RunState): string[] {
-  if (older.length === 0) return []
-  const again = ownCommand('reset', folder, ...older.flatMap(({ id }) => ['--task', id]))
-  const then = holder === undefined ? `, then ${ownCommand('resume', folder)}` : ''
-  const text = `Not all blocks were done by the same code. ${describeOlderBlocks(older)}. To do them again with the code as it is: ${again}${then}.`
-  return [wrapped(`${paint('yellow', '!')} ${text}`, 2)]
 }
 
 function describeTask(

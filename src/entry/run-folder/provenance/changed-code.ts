@@ -14,7 +14,7 @@ export interface TaskAtStart {
   readonly otherCode?: readonly string[]
 }
 
-/** From this time on, blocks of a task were done by other code, during the same start. */
+/** From this time on, blocks of a task were done by other code, or some were forgotten, during the same start or after it. */
 export interface CodeChange extends Pick<TaskAtStart, 'id' | 'code' | 'otherCode'> {
   /** ISO. */
   readonly time: string
@@ -83,12 +83,10 @@ export function blocksOfOtherCode(starts: readonly RecordedStart[], task: TaskAt
 }
 
 /** The code that did the last blocks of a task, as it was recorded. */
-export function lastCode(
+export const lastCode = (
   starts: readonly RecordedStart[],
   id: string,
-): Pick<TaskAtStart, 'code' | 'otherCode'> | undefined {
-  return entriesOf(starts, id).at(-1)?.task
-}
+): Pick<TaskAtStart, 'code' | 'otherCode'> | undefined => entriesOf(starts, id).at(-1)?.task
 
 /**
  * The blocks of a task that some of the earlier starts have done.
@@ -121,7 +119,8 @@ const entriesOf = (starts: readonly RecordedStart[], id: string): Entry[] =>
     const changes = start.changes?.filter((change) => change.id === id) ?? []
     const all = [{ ...task, before: task.before, time: start.started }, ...changes]
     return all.map((entry, i) => {
-      const to = all[i + 1]?.time ?? start.ended ?? entry.time
+      const times = [all[i + 1]?.time, start.ended].filter((time) => time !== undefined)
+      const to = times.sort()[0] ?? entry.time
       return { start, task: entry, before: entry.before, from: entry.time, to }
     })
   })

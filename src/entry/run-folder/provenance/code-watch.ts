@@ -8,8 +8,6 @@ export interface WatchedTask {
   readonly code: string
   /** What workers of an earlier start, which reconnect, may have loaded. */
   readonly earlierCode: readonly string[]
-  /** Whether blocks that are recorded as done were done by other code. */
-  readonly hasOlderBlocks: boolean
   /** Its code as it is now; undefined if that is not known. */
   codeNow(): string | undefined
   /** How many blocks are recorded as done. */
@@ -31,8 +29,6 @@ interface State {
   noted: Pick<TaskAtStart, 'otherCode'> & { readonly code: string }
   /** The blocks that were done then. */
   before: number
-  /** Whether blocks were done by different code. */
-  hasChanged: boolean
 }
 
 /**
@@ -48,8 +44,8 @@ export class CodeWatch {
   constructor(tasks: readonly WatchedTask[], onChange: (change: CodeChange, isNew: boolean) => void) {
     this.#tasks = new Map(
       tasks.map((task) => {
-        const { id, code, hasOlderBlocks: hasChanged } = task
-        return [id, { task, loaded: new Map(), newest: code, noted: { code }, before: 0, hasChanged }]
+        const { id, code } = task
+        return [id, { task, loaded: new Map(), newest: code, noted: { code }, before: 0 }]
       }),
     )
     this.#onChange = onChange
@@ -102,7 +98,7 @@ export class CodeWatch {
 
   /** Which of the forgotten blocks were done by which code is not known: so many were done before, and so many are left. */
   #forgotten(state: State | undefined, blocks: number): void {
-    if (state === undefined || !state.hasChanged || blocks === 0) return
+    if (state === undefined || blocks === 0) return
     const { id, completed } = state.task
     const left = completed()
     state.before = left
@@ -126,7 +122,6 @@ export class CodeWatch {
     if (code === state.noted.code && String(otherCode) === String(state.noted.otherCode ?? [])) return
     const isNew = code !== state.noted.code && state.noted.otherCode?.includes(code) !== true
     state.noted = { code, ...(otherCode.length === 0 ? {} : { otherCode }) }
-    state.hasChanged = true
     const done = state.task.completed()
     state.before = Math.min(Math.max(since ?? done, state.before), done)
     this.#onChange({ id: state.task.id, time: now(), before: state.before, ...state.noted }, isNew)

@@ -83,12 +83,12 @@ export interface StartProvenance {
   readonly changes?: readonly CodeChange[]
 }
 
-const FILE = 'provenance.json'
+export const PROVENANCE_FILE = 'provenance.json'
 const MAX_STARTS = 1000
 const THIS_COMMAND = { next: 'this command', all: 'add --overwrite' }
 
 /** The provenance of a run; undefined for runs of earlier versions. */
-export const readProvenance = (folder: string): Provenance | undefined => readJson(join(folder, FILE))
+export const readProvenance = (folder: string): Provenance | undefined => readJson(join(folder, PROVENANCE_FILE))
 
 export interface ProvenanceSetting {
   readonly pipeline: PlannedPipeline
@@ -132,9 +132,9 @@ export async function noteRunStart(
       starts: [...earlier, start()],
     }
     try {
-      replaceFile(join(folder, FILE), `${JSON.stringify(document, null, 2)}\n`)
+      replaceFile(join(folder, PROVENANCE_FILE), `${JSON.stringify(document, null, 2)}\n`)
     } catch (error) {
-      setting.warn(`${join(folder, FILE)} can't be written: ${systemReason(error)}`)
+      setting.warn(`${join(folder, PROVENANCE_FILE)} can't be written: ${systemReason(error)}`)
     }
   }
   const older = olderBlocks(earlier, rest.tasks)
@@ -153,7 +153,8 @@ export async function noteRunStart(
     end = { ended, outcome: ok ? 'done' : stopped ? 'stopped' : 'failed' }
     write()
     const starts = [...earlier, start()]
-    const mixed = [...new Set(changes.map(({ id }) => id))].flatMap((id) => {
+    const changed = changes.filter((change) => hasOtherCode(change, rest.tasks))
+    const mixed = [...new Set(changed.map(({ id }) => id))].flatMap((id) => {
       const task = pipeline.tasks.find((each) => each.id === id) as PlannedTask
       const { code } = lastCode(starts, id) ?? {}
       return blocksOfOtherCode(starts, { id, ...given({ code, before: setting.completed(task) }) })
@@ -161,6 +162,12 @@ export async function noteRunStart(
     if (mixed.length > 0) setting.warn(describeOlder('The code changed during the run.', mixed, folder))
     await sayChangedMeanwhile(setting, starts)
   }
+}
+
+/** Whether a change is one of the code, and not that blocks were forgotten. */
+function hasOtherCode({ id, code, otherCode = [] }: CodeChange, tasks: readonly TaskAtStart[]): boolean {
+  const first = tasks.find((task) => task.id === id)?.code
+  return [code, ...otherCode].some((each) => each !== first)
 }
 
 /** Says which inputs are others than when the run started. */
@@ -197,7 +204,7 @@ function watchedTasks(
     const last = lastCode(earlier, id)
     return [
       {
-        ...{ id, code, hasOlderBlocks: blocksOfOtherCode(earlier, task).length > 0 },
+        ...{ id, code },
         earlierCode: last?.code === undefined ? [] : [last.code, ...(last.otherCode ?? [])],
         codeNow: () => codeOfTask(planned),
         completed: () => completed(planned) ?? 0,

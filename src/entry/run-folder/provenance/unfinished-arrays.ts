@@ -33,8 +33,7 @@ export async function describeUnfinished(array: UnfinishedArray, use?: 'mask'): 
   const made = provenanceIn(array.attributes)
   if (made === undefined || made.ended !== undefined) return undefined
   const { path } = array
-  const mark = /^https?:/i.test(path) ? undefined : await readMark(path).catch(() => undefined)
-  const state = mark?.id === made.record ? await stateOf(mark.folder, made.record) : undefined
+  const state = await runOfArray(array)
   const task = state?.tasks.find(({ id }) => id === (made.id ?? made.task))
   if (task !== undefined && task.completed === task.total) return undefined
   const means =
@@ -58,6 +57,17 @@ const CONDITIONS: Readonly<Record<RunState['condition'], { readonly isGoing: boo
   failed: { isGoing: false, words: 'failed' },
   stopped: { isGoing: false, words: 'was stopped' },
   interrupted: { isGoing: false, words: 'was interrupted' },
+}
+
+/** The state of the run that writes an array or has written it last, if it is on this machine and not another one by now. Never fails. */
+export async function runOfArray({
+  path,
+  attributes,
+}: Omit<UnfinishedArray, 'fillValue'>): Promise<RunState | undefined> {
+  const made = provenanceIn(attributes)
+  if (made === undefined || /^https?:/i.test(path)) return undefined
+  const mark = await readMark(path).catch(() => undefined)
+  return mark?.id === made.record ? await stateOf(mark.folder, made.record) : undefined
 }
 
 /** The state of a run, if its folder is on this machine and still has the record that the array names. */

@@ -5,11 +5,11 @@ import { blocksOfOtherCode, type CodeChange } from '../../../../src/entry/run-fo
 import { CodeWatch } from '../../../../src/entry/run-folder/provenance/code-watch.ts'
 
 /** A run of one task: its code, the blocks that are recorded as done, and what was noted. */
-function watched({ earlierCode = [] as string[], hasOlderBlocks = false } = {}) {
+function watched({ earlierCode = [] as string[] } = {}) {
   const state = { code: 'x', done: 0 }
   const changes: (CodeChange & { readonly isNew: boolean })[] = []
   const task = {
-    ...{ id: 'a', code: 'x', earlierCode, hasOlderBlocks },
+    ...{ id: 'a', code: 'x', earlierCode },
     codeNow: () => state.code,
     completed: () => state.done,
   }
@@ -119,7 +119,7 @@ describe('the code that workers load', () => {
   })
 
   it('of a worker that reconnects after the start of the run may be that of the start before', () => {
-    const run = watched({ earlierCode: ['w'], hasOlderBlocks: true })
+    const run = watched({ earlierCode: ['w'] })
     run.lease('w1')
     run.finish('w1')
     assert.deepEqual(run.noted(), [['x', ['w'], 0, false]])
