@@ -298,7 +298,7 @@ describe('a corrupt chunk', { concurrency: 2 }, () => {
     // Sections 2 and 3 are in the damaged chunk; each section is a block.
     assert.match(
       stderr,
-      /failed smooth\/[23] after 3 attempts, and 1 more block with the same error: ".*damaged\.h5\/gzip" can't be read at 2,0,0:2,7,9/,
+      /failed smooth\/[23] after 3 attempts, and 1 more block with the same error: ".*damaged\.h5\/gzip" can't be read at 2:4,0:7,0:9/,
     )
     for (const index of [2, 3]) {
       assert.match(stderr, new RegExp(`^ {2}smooth/${index}: [\\d.,:]+ nm, voxels ${index}:${index + 1},0:7,0:9$`, 'm'))

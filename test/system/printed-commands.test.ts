@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { describe, it } from 'node:test'
-import { program, runNode, runProgram, temporaryFolder } from '../support/command-line.ts'
+import { bellis, program, runNode, runProgram, temporaryFolder } from '../support/command-line.ts'
 import { CTRL_C, onTerminal } from '../support/terminal.ts'
 
 /** The PATH without a `bellis`, whatever this machine has. */
@@ -76,6 +76,12 @@ export default defineTask({
     assert.match(second, /Stopped at once; done: hangs 1 of 4 blocks\./)
     const command = /To continue: (.*?)\r?\n/.exec(second)?.[1]
     assert.equal(command, 'bellis run hangs.ts --workers 2')
+    const listed = await bellis(['runs', '--json'], { cwd: folder.path })
+    assert.equal(
+      JSON.parse(listed.stdout)[0].condition,
+      'stopped',
+      'as the user did, not interrupted by something else',
+    )
 
     writeFileSync(join(folder.path, 'go'), '')
     const bin = join(folder.path, 'bin')

@@ -36,7 +36,7 @@ before(async () => {
 
 /** Kills a call when some of its blocks are done. */
 async function killAfterSome(call: readonly string[], cwd: string): Promise<void> {
-  const killed = await bellis(call, { cwd, env: dyingAt(0, 3) })
+  const killed = await bellis(call, { cwd, env: dyingAt(0) })
   assert.equal(killed.code, 'SIGKILL')
 }
 

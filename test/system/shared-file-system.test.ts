@@ -59,7 +59,7 @@ describe('two hosts that share a network file system', () => {
     if (found === undefined) return
     const [anna, bert] = found.hosts
     const line = smooth('continued')
-    assert.equal((await anna.run(line, { env: dyingAt(0, 3) })).code, 'SIGKILL')
+    assert.equal((await anna.run(line, { env: dyingAt(0) })).code, 'SIGKILL')
     const { code, stdout, stderr } = await bert.run(line, {
       meanwhile: async ({ output }) => {
         await until('the run waits', () => output.stderr.includes('is still locked'))

@@ -58,13 +58,13 @@ describe('a chain over a transient array', () => {
   it('a chain over a transient array is exact however often it is killed, and never has all of it on the disk', async () => {
     let most = 0
     for (let kills = 0; kills < 3; kills++) {
-      const { code } = await bellis(RUN, { cwd, env: dyingAt(1, 3) })
+      const { code } = await bellis(RUN, { cwd, env: dyingAt(1) })
       assert.equal(code, 'SIGKILL')
       most = Math.max(most, await storedChunks())
     }
     assert.ok(most > 0 && most < BLOCKS, `${most} chunks were stored`)
     const [first, second] = (await finish()) as [number, number]
-    assert.ok(first > second && second >= 6 && first < BLOCKS, `${first} and ${second} were done before`)
+    assert.ok(first > second && second >= 3 && first < BLOCKS, `${first} and ${second} were done before`)
     assert.equal(await hashVoxels(join(cwd, 'out.zarr/twice')), TWICE)
     assert.equal(await storedChunks(), 0)
   })

@@ -12,7 +12,7 @@ import {
   showCoordinate,
   subtractCoordinates,
 } from '../../core/geometry/coordinate.ts'
-import { equalRois, intersectRoi, isEmptyRoi, type Roi, roi, showRoi } from '../../core/geometry/roi.ts'
+import { equalRois, intersectRoi, isEmptyRoi, type Roi, roi, showSlice } from '../../core/geometry/roi.ts'
 import type { ArrayAxis, ArrayDescription, ChunkedArray, TransferOptions } from '../../ports/chunked-array.ts'
 import { UnreadError } from '../codecs/codec.ts'
 import { AbsentBytes, withBytes } from '../ranges/absent-bytes.ts'
@@ -266,10 +266,10 @@ export class Hdf5Array implements ChunkedArray {
         read(chunk)
       } catch (reason) {
         if (!(reason instanceof Hdf5Failure)) break
-        return failed(this.path, `read at ${showRoi(chunk)} (voxels)`, reason)
+        return failed(this.path, `read at ${showSlice(chunk)} (voxels)`, reason)
       }
     }
-    return failed(this.path, `read at ${showRoi(box)} (voxels)`, error)
+    return failed(this.path, `read at ${showSlice(box)} (voxels)`, error)
   }
 
   #copy(from: { readonly bytes: Uint8Array; readonly box: Roi<'voxel'> }, box: Roi<'voxel'>, to: Target): void {

@@ -3,7 +3,7 @@ import { existsSync, renameSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it, type TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import type { Browser, Page } from 'playwright-core'
+import type { Browser, Locator, Page } from 'playwright-core'
 import { STATE_CODE } from '../../../src/core/scheduling/state-map.ts'
 import { createArray } from '../../../src/entry/arrays.ts'
 import { startDashboard } from '../../../src/entry/pages/dashboard-server.ts'
@@ -52,6 +52,13 @@ async function gatedRun() {
   }
   return { cwd, open, start, runFolder, [Symbol.dispose]: () => folder[Symbol.dispose]() }
 }
+
+/** Whether the middle of an element is in the window, and nothing is over it. */
+const isUncovered = (locator: Locator): Promise<boolean> =>
+  locator.evaluate((element) => {
+    const { left, top, width, height } = element.getBoundingClientRect()
+    return document.elementFromPoint(left + width / 2, top + height / 2) === element
+  })
 
 const card = (page: Page, task: string) => page.getByRole('article', { name: `Task ${task}` })
 
@@ -387,8 +394,15 @@ describe('the page of a run, in a browser', () => {
     await card(page, 'Gaussian1').getByRole('slider').fill('0')
     const map = card(page, 'Gaussian1').locator('.map canvas')
     const { width = 0 } = (await map.boundingBox()) ?? {}
+    const size = page.viewportSize() ?? { width: 1280, height: 720 }
+    await page.setViewportSize({ ...size, height: 420 })
     await map.click({ position: { x: width - 10, y: 10 } })
     await failures.getByText(/Error: no such neuron in 3\s/).waitFor()
+    // Its details are in view, also in a window that was too low for them, and the focus is on them.
+    const opened = failures.getByRole('button', { name: 'Gaussian1/3', exact: true })
+    assert.ok(await isUncovered(opened), 'the block is in view')
+    assert.ok(await opened.evaluate((button) => button === document.activeElement))
+    await page.setViewportSize(size)
     assert.deepEqual(await position(), [56.5, 8.5, 2.5], 'the volume goes there')
     assert.match(await card(page, 'Gaussian1').getByRole('status').innerText(), /z 1 \/ 2/)
     await card(page, 'Gaussian1').getByRole('slider').fill('1')

@@ -18,7 +18,15 @@ import {
   equalCoordinates,
   showCoordinate,
 } from '../../../core/geometry/coordinate.ts'
-import { containsRoi, intersectRoi, isEmptyRoi, type Roi, roi, shiftRoi, showRoi } from '../../../core/geometry/roi.ts'
+import {
+  containsRoi,
+  intersectRoi,
+  isEmptyRoi,
+  type Roi,
+  roi,
+  shiftRoi,
+  showSlice,
+} from '../../../core/geometry/roi.ts'
 import type { ArrayAxis, ArrayDescription, ChunkedArray, TransferOptions } from '../../../ports/chunked-array.ts'
 import type { MetadataFiles } from '../metadata/array-identity.ts'
 import { joinKey, type Store } from '../store.ts'
@@ -142,7 +150,7 @@ export class ChunkFileArray implements ChunkedArray {
     if (!containsRoi(whole, box)) {
       throw new ConfigError(
         'OUTSIDE_ARRAY',
-        `${this.path}: the box ${showRoi(box)} to write is not inside the array of shape ${showCoordinate(this.shape)}; cut it to the array.`,
+        `${this.path}: the voxels ${showSlice(box)} to write are not inside the array of shape ${showCoordinate(this.shape)}; cut them to the array.`,
       )
     }
     if (isEmptyRoi(box)) return

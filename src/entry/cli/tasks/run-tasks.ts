@@ -131,9 +131,11 @@ async function runInTerminal(
   await using metrics = flags.metrics === undefined ? undefined : await serveMetrics(flags.metrics, events)
   if (metrics !== undefined && !flags.quiet) process.stderr.write(`Metrics: ${metrics.address}\n`)
   let counts: readonly TaskCounts[] = []
+  let startedAt = 0
   let hasChangedInputs = false
   let packing: string | undefined
   events.listen((event) => {
+    if (event.type === 'run-started') startedAt = performance.now()
     if (event.type === 'run-started' || event.type === 'progress') counts = event.tasks
     if (event.type === 'packing') packing = event.path
     if (event.type === 'packed') packing = undefined
@@ -147,6 +149,7 @@ async function runInTerminal(
       second: () => {
         display.note(describeStop(counts, packing))
         printContinuation()
+        reportStop(events, counts, startedAt)
         return notifier?.interrupted()
       },
     },
@@ -178,6 +181,12 @@ async function runInTerminal(
     : ended
   notifier?.ended(result)
   return { result, hasChangedInputs }
+}
+
+/** The process is about to exit, so the run can't report its end itself. Without this, it would look as if it had been killed. */
+function reportStop(events: EventStream, tasks: readonly TaskCounts[], startedAt: number): void {
+  if (tasks.length === 0) return
+  events.emit({ type: 'run-finished', ok: false, seconds: (performance.now() - startedAt) / 1000, tasks })
 }
 
 /** What tells a web address of the end of the run, if that was asked for. */

@@ -28,13 +28,13 @@ export interface BlockActions {
   attempts(task: number, index: number): Promise<readonly AttemptDetails[]>
 }
 
-/** The details of a failed block: its regions, every attempt with its error and log, and where it is. */
+/** The details of a failed block: its regions, every attempt with its error and log, and where it is. `loaded` resolves when the attempts are there. */
 export function blockDetails(
   failure: FailureSummary,
   task: DescribedBoardTask,
   actions: BlockActions,
   { started, workers }: Pick<RunSummary, 'started' | 'workers'>,
-): HTMLElement {
+): { readonly element: HTMLElement; readonly loaded: Promise<void> } {
   const { task: number, index } = failure
   const { readRoi, writeRoi } = createBlockGrid(task.grid).block(index)
   const onMap = make('button', { type: 'button' }, 'Show on the map')
@@ -58,7 +58,7 @@ export function blockDetails(
   }
   const attempts = make('div', { class: 'attempts' })
   const hasLog = (workerId: string) => workers.some(({ id, hasLog }) => id === workerId && hasLog)
-  void actions.attempts(number, index).then((all) => {
+  const loaded = actions.attempts(number, index).then((all) => {
     const known = all.length === 0 ? [lastAttempt(failure)] : all
     attempts.replaceChildren(
       ...known.toReversed().map((attempt, i, shown) => {
@@ -72,7 +72,8 @@ export function blockDetails(
       }),
     )
   })
-  return make('div', { class: 'details' }, buttons, make('dl', { class: 'regions' }, ...regions), attempts)
+  const element = make('div', { class: 'details' }, buttons, make('dl', { class: 'regions' }, ...regions), attempts)
+  return { element, loaded }
 }
 
 /** Where an attempt failed in the log of its worker. */

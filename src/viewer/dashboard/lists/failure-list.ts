@@ -6,6 +6,8 @@ import { type BlockActions, blockDetails } from './block-details.ts'
 interface Row {
   readonly element: HTMLElement
   readonly button: HTMLButtonElement
+  /** Resolves when its details are complete; undefined while they are closed. */
+  readonly loaded: Promise<void> | undefined
   open(isOpen: boolean): void
 }
 
@@ -51,15 +53,23 @@ export class FailureList {
     )
   }
 
-  /** Opens the details of the first listed block for which a condition holds, and goes to it. @returns whether there is one */
-  open(task: number, isWanted: (index: number) => boolean): boolean {
+  /**
+   * Opens the details of the first listed block for which a condition holds, brings them into view, and goes to the block.
+   * @param show called before that, if there is one; it makes this list visible
+   */
+  open(task: number, isWanted: (index: number) => boolean, show: () => void): void {
     const failure = this.#summary?.failures.find((each) => each.task === task && isWanted(each.index))
     const row = failure === undefined ? undefined : this.#rows.get(keyOf(failure))
-    if (row === undefined) return false
+    if (failure === undefined || row === undefined) return
+    show()
     row.open(true)
-    row.element.scrollIntoView({ block: 'nearest' })
-    this.#actions.mark(task, (failure as FailureSummary).index)
-    return true
+    this.#actions.mark(task, failure.index)
+    // From here, Tab leads through the details; one of their buttons leads back to the map.
+    row.button.focus({ preventScroll: true })
+    bringIntoView(row.element)
+    void row.loaded?.then(() => {
+      if (document.activeElement === row.button) bringIntoView(row.element)
+    })
   }
 
   #row(failure: FailureSummary): Row {
@@ -70,23 +80,34 @@ export class FailureList {
     const by = `${plural(attempts, 'attempt')}, ${workerId}, ${showTime(time, this.#summary?.started)}${kind}`
     const text = make('p', {}, message)
     const element = make('li', { class: 'failure' }, button, make('span', { class: 'by' }, by), text)
-    let details: HTMLElement | undefined
+    let details: ReturnType<typeof blockDetails> | undefined
     const open = (isOpen: boolean) => {
       const described = this.#tasks[task]
       if (isOpen === (details !== undefined) || described === undefined || this.#summary === undefined) return
       button.setAttribute('aria-expanded', String(isOpen))
       text.hidden = isOpen
-      details?.remove()
+      details?.element.remove()
       details = isOpen ? blockDetails(failure, described, this.#actions, this.#summary) : undefined
-      if (details !== undefined) element.append(details)
+      if (details !== undefined) element.append(details.element)
     }
     button.addEventListener('click', () => {
       const isOpening = details === undefined
       open(isOpening)
       if (isOpening) this.#actions.mark(task, index)
     })
-    return { element, button, open }
+    return {
+      ...{ element, button, open },
+      get loaded() {
+        return details?.loaded
+      },
+    }
   }
+}
+
+/** Scrolls the list and the page as far as needed; of what is higher than its list, the start is shown. */
+function bringIntoView(element: HTMLElement): void {
+  element.scrollIntoView({ block: 'nearest' })
+  element.querySelector('button')?.scrollIntoView({ block: 'nearest' })
 }
 
 const keyOf = ({ task, index, time }: FailureSummary): string => `${task}/${index}@${time}`

@@ -40,6 +40,6 @@ export class RunLists {
 
   /** Opens the details of the first failed block of a task for which a condition holds. */
   openFailure(task: number, isWanted: (index: number) => boolean): void {
-    if (this.#failures.open(task, isWanted)) this.#tabs.select('tab-failures')
+    this.#failures.open(task, isWanted, () => this.#tabs.select('tab-failures'))
   }
 }
