@@ -23,7 +23,7 @@ import { assertHeld, currentLease } from '../runtime/worker/running-block.ts'
 import { describeOtherFile, describeOtherFolder, describeOtherName, startOf } from './other-formats.ts'
 import { hdf5Files } from './packed/hdf5-files.ts'
 import { PackedArrays } from './packed/packed-arrays.ts'
-import { finishedPath, isPacked, isUnfinished, packedFile } from './packed/packed-file.ts'
+import { finishedPath, isPacked, isUnfinished, packedFile, withFileNamed } from './packed/packed-file.ts'
 import { zipFiles } from './packed/zip-files.ts'
 import { placedArray } from './placed-array.ts'
 
@@ -162,7 +162,7 @@ export const arrayStore: ArrayStore = {
   async open(path, options) {
     const { path: bare, override } = splitOverride(path)
     const { format, container, inner } = findDataset(bare)
-    const array = await format.open(container, inner, options)
+    const array = await withFileNamed(format.open(container, inner, options))
     if (override === undefined) return array
     try {
       return placedArray(array, override)

@@ -171,6 +171,20 @@ for (const { name, path } of [
       assert.deepEqual(left(), [`${file}.unfinished.zarr`])
       const { stdout } = await run(['info', path])
       assert.match(stdout, /not finished/)
+      // Messages about datasets name them as the user does.
+      for (const [args, said] of [
+        [['info', `${file}/none`], new RegExp(`There is no "none" in ${file}; it has`)],
+        [['smooth', input, path], new RegExp(`bellis: ${path} (already exists|contains data)`)],
+        [
+          ['smooth', path, 'smoothed.zarr/a', '--sigma', '1', '--pool', 'inline'],
+          new RegExp(`warning: .*${path} is not complete`),
+        ],
+      ] as const) {
+        const { stderr } = await bellis(args, { cwd })
+        assert.match(stderr, said)
+        assert.doesNotMatch(stderr, /unfinished/)
+      }
+      rmSync(join(cwd, 'smoothed.zarr'), { recursive: true })
       await ok(...convert)
       assert.deepEqual(left(), [file])
       assert.equal(await hashVoxels(join(cwd, path)), await hashVoxels(input))

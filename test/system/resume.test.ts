@@ -229,7 +229,7 @@ describe('a record that does not match the outputs', () => {
     assert.equal(refused.code, 2)
     assert.match(
       refused.stderr,
-      /written by "bellis smooth .*--sigma 2.*" \(the run smooth-[\w-]+, started [\d: -]+ UTC/,
+      /written by "bellis smooth .*--sigma 2.*" \(the run smooth-[\w-]+, started \d{4}-\d\d-\d\d \d\d:\d\d in /,
     )
     assert.equal(await hashVoxels(join(cwd, 'out.zarr/once')), SMOOTHED)
     assert.equal((await bellis([...other, '--overwrite', '--yes'], { cwd })).code, 0)

@@ -1,5 +1,6 @@
 import type { Collection } from 'mongodb'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
+import { showTime } from '../../core/text/local-time.ts'
 import type { LockOwner, RunLock } from '../../ports/progress-store.ts'
 import type { MongodbConnection } from './mongodb-connection.ts'
 import { damagedRecord } from './mongodb-errors.ts'
@@ -105,7 +106,7 @@ const isOf = (lock: LockDocument, owner: LockOwner): boolean =>
   lock.host === owner.host && lock.machine === owner.machine && lock.pid === owner.pid && lock.since === owner.since
 
 function refusal({ run, host, pid, since }: LockDocument, name: string): ConfigError {
-  const when = new Date(since).toISOString()
+  const when = showTime(new Date(since).toISOString())
   return new ConfigError(
     'RUN_LOCKED',
     `${run} in ${name} has been run by process ${pid} on ${host} since ${when}; wait for it, or stop it.`,

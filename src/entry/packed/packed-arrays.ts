@@ -4,7 +4,7 @@ import { alreadyExists } from '../../adapters/zarr/container-errors.ts'
 import { ioError } from '../../adapters/zarr/files/file-errors.ts'
 import { ConfigError } from '../../core/errors.ts'
 import type { ArrayDescription, ArrayFormat, ChunkedArray, CreateArrayOptions } from '../../ports/chunked-array.ts'
-import { finishedPath, isPacked, type PackedFile, type PackedKind } from './packed-file.ts'
+import { finishedPath, isPacked, type PackedFile, type PackedKind, withFileNamed } from './packed-file.ts'
 
 /** What is special about files of one kind. */
 export interface PackedFormat {
@@ -33,7 +33,7 @@ export class PackedArrays {
   async planCreate(file: PackedFile, options: CreateArrayOptions): Promise<ArrayDescription> {
     const wanted = this.#formats[file.kind].optionsFor(file, options)
     if (isPacked(file) && options.ifExists !== 'replace') return this.#openPacked(file, wanted)
-    const planned = await this.#folders.planCreate(file.unfinished, file.inner, wanted)
+    const planned = await withFileNamed(this.#folders.planCreate(file.unfinished, file.inner, wanted))
     return { ...planned, path: finishedPath(planned.path) }
   }
 
@@ -46,7 +46,7 @@ export class PackedArrays {
         throw ioError('remove', file.path, error)
       })
     }
-    return this.#folders.create(file.unfinished, file.inner, wanted)
+    return withFileNamed(this.#folders.create(file.unfinished, file.inner, wanted))
   }
 
   /** The paths of the arrays in a file that is there. */

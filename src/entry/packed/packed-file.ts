@@ -1,4 +1,5 @@
 import { statSync } from 'node:fs'
+import { ConfigError, type ErrorCode } from '../../core/errors.ts'
 import { isAddress } from '../../core/text/address.ts'
 
 /** The formats of files that are written once. */
@@ -47,10 +48,25 @@ export const isPacked = ({ path }: PackedFile): boolean => statSync(path, { thro
 export const isUnfinished = (file: PackedFile): boolean =>
   !isPacked(file) && statSync(file.unfinished, { throwIfNoEntry: false })?.isDirectory() === true
 
-const IN_FOLDER = new RegExp(
-  `(${SUFFIXES.map(([suffix]) => suffix).join('|')})${UNFINISHED}(?=/|$)`.replaceAll('.', '\\.'),
-  'i',
-)
+const FOLDER = `(${SUFFIXES.map(([suffix]) => suffix).join('|')})${UNFINISHED}`.replaceAll('.', '\\.')
+const IN_FOLDER = new RegExp(`${FOLDER}(?=/|$)`, 'i')
 
 /** The path of an array in the file that it will be part of, for one in the folder beside it. */
 export const finishedPath = (path: string): string => path.replace(IN_FOLDER, '$1')
+
+/** What a user knows by the path of the file. What is wrong with the files in the folder is named by their own paths. */
+const OF_DATASETS: readonly ErrorCode[] = ['DATASET_EXISTS', 'NO_SUCH_DATASET', 'NOT_A_DATASET', 'NO_SUCH_FILE']
+const NAMED_FOLDER = new RegExp(`${FOLDER}(?=[/;:,"\\s]|$)`, 'gi')
+
+/** The same error, with the file instead of the folder beside it, if it is about a dataset. */
+export function namingFile(error: unknown): unknown {
+  if (!(error instanceof ConfigError) || !OF_DATASETS.includes(error.code)) return error
+  const { code, message, cause } = error
+  return new ConfigError(code, message.replace(NAMED_FOLDER, '$1'), { cause })
+}
+
+/** @throws what an action throws, but {@link namingFile} */
+export const withFileNamed = <Result>(done: Promise<Result>): Promise<Result> =>
+  done.catch((error) => {
+    throw namingFile(error)
+  })

@@ -7,6 +7,7 @@ import { MARK_FILE } from '../../adapters/zarr/write-guard.ts'
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
 import { belongsToLineage, type Lineage, type LineageMark } from '../../core/progress/lineage.ts'
 import { systemFailure, systemReason } from '../../core/system-errors.ts'
+import { showTime } from '../../core/text/local-time.ts'
 import { isSameRunName } from '../../core/text/run-name.ts'
 import { parseValidLeases, type ValidLeases } from '../../core/workers/valid-leases.ts'
 import { packedArrays, packedFileOf } from '../arrays.ts'
@@ -164,7 +165,8 @@ export function confirmsRecord(mark: FoundMark | undefined, run: MarkedRun): boo
 
 /** Who wrote an output, for people: `bellis smooth raw out.zarr/raw (run smooth-out-smoothed-1a2b3c4d, 2026-11-29 01:40)`. */
 export function describeMark({ run, command, started, folder }: FoundMark): string {
-  const when = started === undefined ? '' : `, started ${started.slice(0, 16).replace('T', ' ')} UTC`
+  const time = showTime(started ?? '')
+  const when = time === '' ? '' : `, started ${time}`
   const where = folder === undefined ? '' : ` in ${folder}`
   const what = run === '' ? 'another run' : `the run ${run}`
   return command === undefined ? what : `"${command}" (${what}${when}${where})`

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import type { Browser } from 'playwright-core'
+import { BLOCK_STATES, BLOCK_STATES_ATTRIBUTE } from '../../../src/core/view/view.ts'
 import { createArray } from '../../../src/entry/arrays.ts'
 import { startViewer } from '../../../src/entry/pages/viewer-server.ts'
 import { browserOrSkip } from '../../support/browser.ts'
@@ -41,6 +42,32 @@ describe('the header of the page of bellis show', () => {
       const facts = await page.locator('#datasets li').allInnerTexts()
       assert.equal(facts.length, count)
       for (const text of facts) assert.match(text, /20 × 1024 × 1024 uint64, 500 × 46 × 46 nm/)
+    })
+  }
+
+  for (const width of [1280, 800, 390]) {
+    it(`says what the colours of block states mean, on ${width} px`, async (t) => {
+      if (browser === undefined) return void (await browserOrSkip(t))
+      using folder = temporaryFolder()
+      const path = join(folder.path, 'states.zarr')
+      const attributes = { [BLOCK_STATES_ATTRIBUTE]: { run: 'r', task: 't', values: BLOCK_STATES } }
+      const array = await createArray(path, { shape: [2, 4, 4], dtype: 'uint8', chunkShape: [2, 4, 4], attributes })
+      await array.close()
+      await using viewer = await startViewer([{ path }])
+      const page = await browser.newPage({ viewport: { width, height: 844 } })
+      t.after(() => page.close())
+      await page.goto(viewer.address)
+      await page.waitForFunction(() => document.documentElement.dataset.ready === 'true')
+      const legend = page.locator('#datasets .states')
+      assert.ok(await legend.isVisible())
+      assert.match(await legend.innerText(), /not done\s+done\s+failed\s+outside the mask/)
+      const colors = await legend
+        .locator('i')
+        .evaluateAll((all) => all.map((each) => getComputedStyle(each).backgroundColor))
+      assert.equal(new Set(colors).size, 4)
+      assert.ok(!colors.includes('rgba(0, 0, 0, 0)'), 'each has a colour')
+      const isCut = await legend.evaluate(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth + 1)
+      assert.ok(!isCut)
     })
   }
 })

@@ -1,7 +1,7 @@
 import { Command, InvalidArgumentError } from 'commander'
 import { ConfigError } from '../../../core/errors.ts'
+import { showTime } from '../../../core/text/local-time.ts'
 import { showBytes } from '../../../core/text/numbers.ts'
-import { showTime } from '../../local-time.ts'
 import { keptBytes, removeLeftovers, removeRun } from '../../run-folder/remove-run.ts'
 import { findRunFolder } from '../../run-folder/run-context.ts'
 import { overviewsOf } from '../../run-folder/run-overview.ts'

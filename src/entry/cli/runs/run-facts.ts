@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
+import { showTime } from '../../../core/text/local-time.ts'
 import { showDuration } from '../../../core/text/numbers.ts'
-import { showTime } from '../../local-time.ts'
 import { commandLineOf } from '../../run-folder/continuation.ts'
 import { keptOutputs } from '../../run-folder/run-place.ts'
 import type { RunState } from '../../run-folder/run-state.ts'

@@ -4,14 +4,15 @@ import { ConfigError, messageOf } from '../../../core/errors.ts'
 import type { Roi } from '../../../core/geometry/roi.ts'
 import { given } from '../../../core/given.ts'
 import { createBlockGrid } from '../../../core/grid/block-grid.ts'
+import { showTime } from '../../../core/text/local-time.ts'
 import { showBlocksOf, showCount, showDuration } from '../../../core/text/numbers.ts'
 import { printableLine } from '../../../core/text/printable.ts'
-import { showTime } from '../../local-time.ts'
 import { ownCommand } from '../../own-command.ts'
 import { startDashboard } from '../../pages/dashboard-server.ts'
 import { exportStates } from '../../run-folder/export-states.ts'
 import { describeFindings, findingsOf } from '../../run-folder/provenance/findings-of-run.ts'
 import { findRunFolder } from '../../run-folder/run-context.ts'
+import { runHolderOf } from '../../run-folder/run-folder.ts'
 import { overviewsOf } from '../../run-folder/run-overview.ts'
 import { type DescribedTask, runsHome } from '../../run-folder/run-place.ts'
 import { type RecordedTaskState, type RunState, readRunState } from '../../run-folder/run-state.ts'
@@ -104,7 +105,7 @@ async function serveDashboard(folder: string, flags: StatusFlags): Promise<void>
   if (flags.json) printJson({ address, port: dashboard.port })
   else process.stdout.write(flags.quiet ? `${address}\n` : `\n  ${paint('bold', printed.text)}\n\n`)
   await openPage(flags, dashboard, (text) => say(flags, text))
-  say(flags, 'Press Ctrl-C to close the page; the run continues.')
+  say(flags, `Press Ctrl-C to close the page${runHolderOf(folder) === undefined ? '' : '; the run continues'}.`)
   await ended
 }
 

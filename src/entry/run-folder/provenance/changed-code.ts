@@ -1,4 +1,4 @@
-import { showTime } from '../../local-time.ts'
+import { showTime } from '../../../core/text/local-time.ts'
 import type { InputAtStart } from './input-identity.ts'
 
 /** A task at the start of a run. */

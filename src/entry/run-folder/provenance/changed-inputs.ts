@@ -1,4 +1,4 @@
-import { showTime } from '../../local-time.ts'
+import { showTime } from '../../../core/text/local-time.ts'
 import { ownCommand } from '../../own-command.ts'
 import { blocksOf, type OlderBlocks, type RecordedStart, type TaskAtStart } from './changed-code.ts'
 import { type InputAtStart, isSameInput } from './input-identity.ts'

@@ -1,7 +1,7 @@
 import { type ArrayProvenance, provenanceIn } from '../../../core/progress/array-provenance.ts'
+import { showTime } from '../../../core/text/local-time.ts'
 import { isEmptyValue, showValue } from '../../../core/text/parameters.ts'
 import { shorten } from '../../../core/text/shorten.ts'
-import { showTime } from '../../local-time.ts'
 
 const MAX_SHOWN_INPUTS = 3
 const MAX_VALUE_LENGTH = 60

@@ -4,6 +4,7 @@ import type { PlannedPipeline } from '../../../runtime/tasks/planned-task.ts'
 import type { VolumeDescription } from '../../../runtime/volumes/volume-array.ts'
 import { arrayStore } from '../../arrays.ts'
 import { ownCommand } from '../../own-command.ts'
+import { finishedPath } from '../../packed/packed-file.ts'
 import { readMark } from '../output-mark.ts'
 import { type RunState, readRunState } from '../run-state.ts'
 import { inputsOf } from './output-provenance.ts'
@@ -32,7 +33,7 @@ export async function unfinishedInputs({ tasks }: PlannedPipeline): Promise<stri
 export async function describeUnfinished(array: UnfinishedArray, use?: 'mask'): Promise<string | undefined> {
   const made = provenanceIn(array.attributes)
   if (made === undefined || made.ended !== undefined) return undefined
-  const { path } = array
+  const path = finishedPath(array.path)
   const state = await runOfArray(array)
   const task = state?.tasks.find(({ id }) => id === (made.id ?? made.task))
   if (task !== undefined && task.completed === task.total) return undefined
