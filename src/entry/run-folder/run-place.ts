@@ -10,6 +10,7 @@ import { MAX_PART, runName } from '../../core/text/run-name.ts'
 import { mapTexts, markQueries } from '../../core/text/shown-address.ts'
 import type { PlannedPipeline, PlannedTask } from '../../runtime/tasks/planned-task.ts'
 import { isTaskNode } from '../../runtime/tasks/task-node.ts'
+import { finishedPath } from '../packed/packed-file.ts'
 
 /** The folder that contains the folders of runs. */
 export const runsHome = (runDir?: string): string => runDir ?? process.env.BELLIS_HOME ?? '.bellis'
@@ -130,7 +131,8 @@ export const describeTasks = (pipeline: PlannedPipeline): DescribedTask[] =>
       unit,
       grid: gridOptions(grid),
       ...(voxels === undefined ? {} : { voxels }),
-      reads: reads.map(({ path }) => path),
+      // One that is packed meanwhile is found by the name of its file alone.
+      reads: reads.map(({ path }) => finishedPath(path)),
       writes: writes.map(({ path }) => path),
       ...(isTaskNode(source)
         ? { name: source.definition.options.name, module: source.definition.module, config: keptConfig(source.config) }
