@@ -528,7 +528,7 @@ describe('HDF5: refusals', () => {
       await using array = await format.open(fixture('damaged.h5'), name)
       const into = new Uint16Array(315)
       await assert.rejects(array.readVoxels(roi([0, 0, 0], [5, 7, 9]), into), (error: Error) => {
-        failsWith('CORRUPT_DATA', InfrastructureError, /damaged\.h5/, /2,0,0:2,7,9/)(error)
+        failsWith('CORRUPT_DATA', InfrastructureError, /damaged\.h5/, /2:4,0:7,0:9/)(error)
         assert.match((error.cause as Error).message, /H5Dread/, "HDF5's own words are kept")
         return true
       })
