@@ -3,6 +3,7 @@ import { type Collection, MongoBulkWriteError } from 'mongodb'
 import type { ErrorCode } from '../../core/errors.ts'
 import { withMessage, withoutMessage } from '../../core/progress/error-text.ts'
 import type { FailedAttempt } from '../../ports/progress-store.ts'
+import { damagedRecord } from './mongodb-errors.ts'
 import { isDuplicateKey, type KeyedDocument, keyOf, within } from './mongodb-keys.ts'
 
 /** Of SHA-256, in hexadecimal digits: two texts are never taken for each other. */
@@ -56,7 +57,8 @@ export class AttemptStore {
         { _id: within(this.#run, task) },
         { projection: { number: 1, message: 1, stack: 1 } },
       )
-      for await (const { number, message, stack } of found) {
+      for await (const document of found) {
+        const { number, message, stack } = this.#checked(document)
         this.#next = Math.max(this.#next, number + 1)
         used.add(message)
         if (stack !== undefined) used.add(stack)
@@ -103,7 +105,9 @@ export class AttemptStore {
   /** Documents as failed attempts. */
   async withTexts(task: number, documents: readonly AttemptDocument[]): Promise<FailedAttempt[]> {
     const keys = new Set(
-      documents.flatMap(({ message, stack }) => (stack === undefined ? [message] : [message, stack])),
+      documents
+        .map((document) => this.#checked(document))
+        .flatMap(({ message, stack }) => (stack === undefined ? [message] : [message, stack])),
     )
     if (keys.size === 0) return []
     const texts = new Map<string, string>()
@@ -116,6 +120,17 @@ export class AttemptStore {
       const stack = itsStack === undefined ? {} : { stack: withMessage(texts.get(itsStack) ?? '', message) }
       return fromDocument(task, document, { code, message, ...stack })
     })
+  }
+
+  /** @throws InfrastructureError `CORRUPT_DATA` for what others have made of one, as far as it is used here */
+  #checked<T extends Pick<AttemptDocument, 'number' | 'message' | 'stack'>>(document: T): T {
+    const { number, message, stack } = document
+    const isRight = Number.isSafeInteger(number) && number >= 0 && typeof message === 'string'
+    if (isRight && (stack === undefined || typeof stack === 'string')) return document
+    throw damagedRecord(
+      `The record of ${this.#run}`,
+      'the number, the message or the stack of a failed attempt was changed',
+    )
   }
 
   #numberOf(failed: FailedAttempt): number {

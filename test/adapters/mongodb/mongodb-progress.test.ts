@@ -9,6 +9,7 @@ import type { StoreStatus } from '../../../src/core/events.ts'
 import { isBitSet } from '../../../src/core/scheduling/bitmap.ts'
 import type { LockOwner, ProgressStore, RunLock, RunReader } from '../../../src/ports/progress-store.ts'
 import { readCompleted } from '../../../src/runtime/coordinator/progress-recorder.ts'
+import { recordedAttempts } from '../../../src/runtime/coordinator/recorded-attempts.ts'
 import {
   describeProgressStore,
   failedAttempt,
@@ -483,5 +484,52 @@ describe('a record in MongoDB that others have changed', () => {
     }
     await startAgain()
     assert.ok(isBitSet(await readAll(), 1))
+  })
+
+  it('is reported as damaged, with what was changed, also if that is a failed attempt', async (t) => {
+    const url = await mongodbOrSkip(t)
+    if (url === undefined) return
+    await using client = new MongoClient(url)
+    const attempts = client.db().collection('failed_attempts')
+    const startAgain = async () => {
+      await using store = mongodbProgress(url)
+      await store.remove(identity.run)
+      await using record = await store.open(identity)
+      await record.commit({ pages: [page(1)], failedAttempts: [failedAttempt({ block: 2 })] })
+    }
+    const readBoth = async () => {
+      await using store = mongodbProgress(url)
+      {
+        await using reader = (await store.read(identity.run)) as RunReader
+        await assert.rejects(Array.fromAsync(recordedAttempts(reader, 0)), damaged)
+      }
+      await using record = await store.open(identity)
+      await Array.fromAsync(recordedAttempts(record, 0))
+    }
+    let damaged = {}
+    for (const [field, ...values] of [
+      ['block', 'x', -1, 1e300],
+      ['attempt', 'x', { x: 1 }],
+      ['code', 5],
+      ['message', 5, { x: 1 }],
+      ['stack', { x: 1 }],
+      ['workerId', 7],
+      ['host', null],
+      ['durationMs', 'x'],
+      ['time', 'x', 1e300],
+      ['number', 'x', null, -1, 1e300],
+    ] as const) {
+      for (const value of values) {
+        await startAgain()
+        await attempts.updateMany({}, { $set: { [field]: value } })
+        const what = /^(number|message|stack)$/.test(field) ? 'the number, the message or the stack' : `"${field}"`
+        damaged = {
+          code: 'CORRUPT_DATA',
+          message: new RegExp(`is damaged: ${what} of a failed attempt.* was changed; restore`),
+        }
+        await assert.rejects(readBoth(), damaged, `${field} ${JSON.stringify(value)}`)
+      }
+    }
+    await startAgain()
   })
 })
