@@ -101,6 +101,38 @@ for (const { name, format, more } of [
   })
 }
 
+for (const { name, format, more } of [
+  { name: 'Zarr', format: zarrFormat(), more: {} },
+  { name: 'Zarr 2', format: zarrFormat(), more: { zarrFormat: 2 } },
+  { name: 'N5', format: n5Format(), more: {} },
+  { name: 'a precomputed volume', format: precomputedFormat(), more: {} },
+] as const) {
+  for (const [what, other] of [
+    ['as large', { chunkShape: [4, 4, 8] }],
+    ['of another type', { dtype: 'int8' }],
+    ['of another run', { attributes: { bellis: provenance('b') } }],
+  ] as const) {
+    it(`V1: chunks of ${name} that are there are an error once they are those of another array: ${what}`, async (t) => {
+      const root = join(await temporaryFolder(t), 'a')
+      const attributes = { bellis: provenance('a') }
+      const write = async (how: object) => {
+        await using array = await format.create(root, 'raw', { ...options, ...more, attributes, ...how })
+        await array.writeVoxels(box, array.dtype === 'int8' ? noise('int8', 256, 2) : noise('uint8', 256, 2))
+      }
+      await write({})
+      await using array = await format.open(root, 'raw')
+      await using copy = await format.create(join(root, '../b'), 'raw', options)
+      const into = new Uint8Array(128)
+      await array.readVoxels(firstChunk, into)
+      await write({ ...other, ifExists: 'replace' })
+      await assert.rejects(array.readVoxels(firstChunk, into), replaced)
+      await assert.rejects(async () => {
+        if (!(await copy.copyChunks?.(firstChunk, array, [0, 0, 0]))) await array.readVoxels(firstChunk, into)
+      }, replaced)
+    })
+  }
+}
+
 it('V1: chunks that are missing in an array that grows while it is read are the fill value', async (t) => {
   for (const format of [zarrFormat(), n5Format()]) {
     const root = join(await temporaryFolder(t), 'a')

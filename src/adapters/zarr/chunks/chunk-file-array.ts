@@ -134,11 +134,15 @@ export class ChunkFileArray implements ChunkedArray {
     const missing = this.#missing
     if (missing === undefined) return this.#whileThere(() => this.#forEachPart(inside, signal, read))
     const lost: ChunkPart[] = []
-    await this.#forEachPart(inside, signal, async (part) => {
-      if (await missing.watch(() => read(part))) lost.push(part)
-    })
-    await missing.confirm(signal)
-    await forEachInFlight(lost, this.#access.limit, signal, read)
+    try {
+      await this.#forEachPart(inside, signal, async (part) => {
+        if (await missing.watch(() => read(part))) lost.push(part)
+      })
+      await missing.confirm(signal)
+      await forEachInFlight(lost, this.#access.limit, signal, read)
+    } catch (error) {
+      throw await missing.explained(error)
+    }
     await missing.confirm(signal)
   }
 

@@ -83,6 +83,11 @@ export class MissingChunks {
     }
   }
 
+  /** Why a read failed: the error, or another one if the array was replaced. */
+  explained(error: unknown): Promise<unknown> {
+    return explained(error, this.#origin, this.#metadata)
+  }
+
   async #readAgain(): Promise<void> {
     const covered = this.#missing
     const isThere = await isStillThere(this.#origin, this.#metadata)
@@ -98,15 +103,24 @@ export class MissingChunks {
   }
 }
 
-const replaced = (file: string): InfrastructureError =>
+/** A chunk of another array looks corrupt. */
+async function explained(error: unknown, store: Store, metadata: MetadataFiles): Promise<unknown> {
+  if (!(error instanceof InfrastructureError) || error.code !== 'CORRUPT_DATA') return error
+  const isThere = await isStillThere(store, metadata).catch(() => undefined)
+  return isThere === false ? replaced(store.where(metadata.key), error) : error
+}
+
+const replaced = (file: string, cause?: unknown): InfrastructureError =>
   new InfrastructureError(
     'IO_ERROR',
-    `${file} was replaced while its array was being read: it is not that of the array that was opened, so what is missing is unknown; wait until the array is complete and run again.`,
+    `${file} was replaced while its array was being read: it is not that of the array that was opened, so its chunks may be those of another one; wait until the array is complete and run again.`,
+    { cause },
   )
 
 /**
  * Notices that chunks of a folder, or of a bucket that is written, are missing because their array is: it was moved away, removed or replaced
  * while it was read. Nothing there expires, so a chunk is missing as soon as it is not found, and one look at the metadata after it is enough.
+ * A file whose version is known is looked at after each read: chunks that are there may be those of another array, too.
  */
 export class MissingArray {
   /** The array's chunks, noting that some are missing. */
@@ -114,6 +128,8 @@ export class MissingArray {
   readonly #origin: Store
   readonly #metadata: MetadataFiles
   #missing = 0
+  /** Of the metadata that were those of the array, if the store can tell versions apart. */
+  #version: string | undefined
 
   constructor(store: Store, metadata: MetadataFiles) {
     this.#origin = store
@@ -132,20 +148,34 @@ export class MissingArray {
   }
 
   /**
-   * Reads, and makes sure that what was missing was missing in an array that is there.
+   * Reads, and makes sure that what was missing was missing in an array that is there, and what was there is of that array.
    * @throws InfrastructureError `IO_ERROR` if it is not; what `read` throws
    */
   async during(read: () => Promise<void>): Promise<void> {
     const before = this.#missing
-    await read()
-    if (this.#missing === before) return
+    try {
+      await read()
+    } catch (error) {
+      throw await explained(error, this.#origin, this.#metadata)
+    }
+    const wasMissing = this.#missing !== before
+    const version = await this.#changedVersion()
+    if (version === undefined && !wasMissing) return
     const isThere = await isStillThere(this.#origin, this.#metadata)
-    if (isThere) return
+    if (isThere) this.#version = version ?? this.#version
+    // New chunks come after new metadata, so what was read of an array that is gone is right.
+    if (isThere || (isThere === undefined && !wasMissing)) return
     const file = this.#origin.where(this.#metadata.key)
     if (isThere === false) throw replaced(file)
     throw new InfrastructureError(
       'IO_ERROR',
       `${file} was removed or moved while its array was being read, so chunks are missing; put it back and run again.`,
     )
+  }
+  /** The version of the metadata; undefined if it is the known one, there is none, or versions can't be told apart. */
+  async #changedVersion(): Promise<string | undefined> {
+    const options = { known: this.#version }
+    const found = await this.#origin.lend?.(this.#metadata.key, options, (_, version) => version)
+    return typeof found === 'object' ? found.used : undefined
   }
 }
