@@ -120,7 +120,7 @@ const replaced = (file: string, cause?: unknown): InfrastructureError =>
 /**
  * Notices that chunks of a folder, or of a bucket that is written, are missing because their array is: it was moved away, removed or replaced
  * while it was read. Nothing there expires, so a chunk is missing as soon as it is not found, and one look at the metadata after it is enough.
- * A file whose version is known is looked at after each read: chunks that are there may be those of another array, too.
+ * In a folder, the metadata is looked at after each read: chunks that are there may be those of another array, too.
  */
 export class MissingArray {
   /** The array's chunks, noting that some are missing. */
@@ -174,8 +174,10 @@ export class MissingArray {
   }
   /** The version of the metadata; undefined if it is the known one, there is none, or versions can't be told apart. */
   async #changedVersion(): Promise<string | undefined> {
-    const options = { known: this.#version }
-    const found = await this.#origin.lend?.(this.#metadata.key, options, (_, version) => version)
+    const { makeFolder, lend } = this.#origin
+    // Where there are no folders, each look is a request.
+    if (makeFolder === undefined) return undefined
+    const found = await lend?.(this.#metadata.key, { known: this.#version }, (_, version) => version)
     return typeof found === 'object' ? found.used : undefined
   }
 }
