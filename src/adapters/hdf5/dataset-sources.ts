@@ -3,7 +3,7 @@ import { ConfigError, InfrastructureError } from '../../core/errors.ts'
 import { showCoordinate } from '../../core/geometry/coordinate.ts'
 import type { ExternalFiles } from '../files/external-files.ts'
 import { withBytes } from '../ranges/absent-bytes.ts'
-import { assertLibraryFilters } from './filters.ts'
+import { assertFilterSizes, assertLibraryFilters } from './filters.ts'
 import type { FileAccess, Hdf5File } from './hdf5-file.ts'
 import type { Hdf5Metadata } from './library.ts'
 import { type Location, locateObject, MAX_HOPS } from './locate-object.ts'
@@ -151,7 +151,9 @@ async function assertOne(
     const filters = await withBytes(() =>
       source.file.call((hdf5, id) => hdf5.get_dataset_filters(id, `/${source.path}`)),
     )
-    assertLibraryFilters(inner, filters, `"${path}" is a virtual dataset; its source`)
+    const prefix = `"${path}" is a virtual dataset; its source`
+    assertLibraryFilters(inner, filters, prefix)
+    if (metadata.chunks !== null) assertFilterSizes(inner, filters, metadata.chunks, metadata.size, `${prefix} `)
     await assertSources(path, source, access, depth + 1)
   } finally {
     // HDF5 opens files on disks by itself, but finds others only while they are open.

@@ -1,4 +1,5 @@
 import { ConfigError, InfrastructureError } from '../../core/errors.ts'
+import { countElements, showCoordinate } from '../../core/geometry/coordinate.ts'
 import { stepLimit } from '../files/encoded-limit.ts'
 import { canDecode } from './chunks/decode-filters.ts'
 import type { Hdf5Filter } from './library.ts'
@@ -45,17 +46,40 @@ export function assertReadableFilters(path: string, filters: readonly Hdf5Filter
 /** nbit and scaleoffset: among their settings are the number of elements of a chunk and the size of one, for which the library takes memory. */
 const SIZED = new Set([5, 6])
 
-/** @param chunkBytes of a decoded chunk @throws InfrastructureError `CORRUPT_DATA` for filters of far larger chunks */
-export function assertFilterSizes(path: string, filters: readonly Hdf5Filter[], chunkBytes: bigint): void {
+/** HDF5 decodes a chunk in its heap of 2 GiB, beside other things. */
+const LARGEST_CHUNK_BYTES = 256 * 2 ** 20
+
+/**
+ * Refuses chunks, and filters, for which too much memory would be taken.
+ * @param prefix what the dataset is to the one that is opened, with a space @default nothing: it is that one
+ * @throws ConfigError `UNSUPPORTED` for encoded chunks that are too large; InfrastructureError `CORRUPT_DATA` for filters of far larger chunks
+ */
+export function assertFilterSizes(
+  path: string,
+  filters: readonly Hdf5Filter[],
+  chunkShape: readonly number[],
+  elementBytes: number,
+  prefix = '',
+): void {
+  const chunkBytes = countElements(chunkShape) * BigInt(elementBytes)
+  if (filters.length > 0 && chunkBytes > LARGEST_CHUNK_BYTES)
+    throw tooLarge(`${prefix}"${path}"`, chunkShape, chunkBytes)
   for (const { id, name, cd_values: settings } of filters) {
     const bytes = SIZED.has(id) ? BigInt(settings[2] ?? 0) * BigInt(settings[4] ?? 0) : 0n
     if (bytes <= BigInt(stepLimit(Number(chunkBytes)))) continue
     throw new InfrastructureError(
       'CORRUPT_DATA',
-      `"${path}" is corrupt: its filter ${nameOf(id, name)} is for chunks of ${bytes} bytes, and they have ${chunkBytes}; copy the file again.`,
+      `${prefix}"${path}" is corrupt: its filter ${nameOf(id, name)} is for chunks of ${bytes} bytes, and they have ${chunkBytes}; copy the file again.`,
     )
   }
 }
+
+const tooLarge = (what: string, chunkShape: readonly number[], bytes: bigint): ConfigError =>
+  new ConfigError(
+    'UNSUPPORTED',
+    `${what} has compressed chunks of ${showCoordinate(chunkShape)} voxels, ${bytes} bytes; chunks of at most ${LARGEST_CHUNK_BYTES} bytes can ` +
+      `be read. Rewrite it once with smaller chunks: h5repack -l CHUNK=${chunkShape.map((n) => Math.min(n, 64)).join('x')} old.h5 new.h5`,
+  )
 
 /** What to do about a filter that Bellis lacks. */
 export const REWRITE_ONCE = 'Rewrite it once, where that filter is installed: h5repack -f GZIP=4 old.h5 new.h5'

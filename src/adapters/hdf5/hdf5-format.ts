@@ -1,6 +1,6 @@
 import { BYTES_PER_ELEMENT, type DType, type Scalar, typedArray } from '../../core/array/dtype.ts'
 import { ConfigError } from '../../core/errors.ts'
-import { type Coordinate, coordinate, countElements, showCoordinate } from '../../core/geometry/coordinate.ts'
+import { type Coordinate, coordinate } from '../../core/geometry/coordinate.ts'
 import { soundAxes } from '../../core/geometry/sound-axes.ts'
 import { splitQuery } from '../../core/text/address.ts'
 import type { ArrayFormat } from '../../ports/chunked-array.ts'
@@ -34,9 +34,6 @@ export interface Hdf5FormatOptions {
   /** How files behind addresses are read. */
   readonly ranges?: RangeOptions
 }
-
-/** HDF5 decodes a chunk in its heap of 2 GiB, beside other things. */
-const LARGEST_CHUNK_BYTES = 256 * 2 ** 20
 
 /** Slabs in which a dataset without chunks is offered. */
 const SLAB_BYTES = 2 ** 20
@@ -132,8 +129,7 @@ function describeDataset(
   const filters = file.call((hdf5, id) => hdf5.get_dataset_filters(id, `/${real}`))
   assertReadableFilters(path, filters)
   const chunkShape = coordinate<'voxel'>(metadata.chunks ?? slabShape(shape, BYTES_PER_ELEMENT[dtype]))
-  if (filters.length > 0) assertChunkFits(path, chunkShape, dtype)
-  assertFilterSizes(path, filters, countElements(chunkShape) * BigInt(BYTES_PER_ELEMENT[dtype]))
+  assertFilterSizes(path, filters, chunkShape, BYTES_PER_ELEMENT[dtype])
   const placed = axesOf(path, shape.length, readAttributes(file, real))
   const elementBytes = BYTES_PER_ELEMENT[dtype]
   const isOnlyReader = decoderOf(filters) === 'bellis'
@@ -279,14 +275,4 @@ function slabShape(shape: readonly number[], bytesPerElement: number): number[] 
       return part
     })
     .toReversed()
-}
-
-function assertChunkFits(path: string, chunkShape: Coordinate<'voxel'>, dtype: DType): void {
-  const bytes = countElements(chunkShape) * BigInt(BYTES_PER_ELEMENT[dtype])
-  if (bytes <= LARGEST_CHUNK_BYTES) return
-  throw new ConfigError(
-    'UNSUPPORTED',
-    `"${path}" has compressed chunks of ${showCoordinate(chunkShape)} voxels, ${bytes} bytes; chunks of at most ${LARGEST_CHUNK_BYTES} bytes can ` +
-      `be read. Rewrite it once with smaller chunks: h5repack -l CHUNK=${chunkShape.map((n) => Math.min(n, 64)).join('x')} old.h5 new.h5`,
-  )
 }

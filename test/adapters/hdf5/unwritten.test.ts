@@ -95,6 +95,7 @@ with h5py.File('small.h5', 'w') as f:
     f['after'] = np.full(4096, 99, 'u1')
     f.create_dataset('lzf', data=np.full((16, 16), 5, 'u1'), chunks=(8, 8), compression='lzf')
     f['text'] = ['a', 'b']
+    f.create_dataset('large', shape=(16, 2 ** 25), dtype='u1', chunks=(16, 2 ** 25), compression='gzip')
 def virtual(name, source, fill=3, target=slice(0, 16)):
     layout = h5py.VirtualLayout(shape=(32, 16), dtype='u1')
     layout[target] = source
@@ -108,6 +109,7 @@ virtual('no-dataset', h5py.VirtualSource('small.h5', 'y', shape=(16, 16)))
 virtual('no-file', h5py.VirtualSource('gone.h5', 'x', shape=(16, 16)))
 virtual('no-hdf5', h5py.VirtualSource('garbage.h5', 'x', shape=(16, 16)))
 virtual('lzf', h5py.VirtualSource('small.h5', 'lzf', shape=(16, 16)))
+virtual('large', h5py.VirtualSource('small.h5', 'large', shape=(16, 2 ** 25))[:, :16])
 virtual('exact', h5py.VirtualSource('small.h5', 'x', shape=(8, 16)), target=slice(0, 8))
 virtual('strided', h5py.VirtualSource('small.h5', 'x', shape=(8, 16)), target=slice(1, 17, 2))
 virtual('part', h5py.VirtualSource('small.h5', 'x', shape=(8, 16))[2:4], target=slice(3, 5))
@@ -152,6 +154,7 @@ with h5py.File('virtual.h5') as f:
       'virtual.h5/no-file': /"gone\.h5" is missing; restore it/,
       'virtual.h5/no-hdf5': /garbage\.h5" is not an HDF5 file/,
       'virtual.h5/lzf': /small\.h5\/lzf" is stored with "lzf" \(HDF5 filter 32000\)/,
+      'virtual.h5/large': /small\.h5\/large" has compressed chunks of \(16, 33554432\) voxels, 536870912 bytes/,
       'raw.h5/short': /"short\.raw", which is too short: expected 40 bytes, got 39/,
       'raw.h5/gone': /"gone\.raw", which is missing; restore it/,
     }
