@@ -74,23 +74,63 @@ function decodeBlock(
   const end = [0, 1, 2].map((axis) =>
     Math.min(block[axis] as number, (shape[axis] as number) - [place.x, place.y, place.z][axis]!),
   ) as [number, number, number]
-  const mask = bits === 32 ? 0xffffffff : 2 ** bits - 1
+  if (table + labelWords > words.length) throw truncated()
+  const [width, height] = shape
   for (let z = 0; z < end[2]; z++) {
     for (let y = 0; y < end[1]; y++) {
-      let to = ((place.z + z) * shape[1] + place.y + y) * shape[0] + place.x
-      // Indices of a row at the end of the chunk are those of a complete block.
-      let bit = (z * block[1] + y) * block[0] * bits
-      for (let x = 0; x < end[0]; x++, to++, bit += bits) {
-        let index = 0
-        if (bits > 0) {
-          const word = words[values + (bit >>> 5)]
-          if (word === undefined) throw truncated()
-          index = ((word >>> (bit & 31)) & mask) >>> 0
-        }
-        const at = table + index * labelWords
-        if (at + labelWords > words.length) throw truncated()
-        for (let word = 0; word < labelWords; word++) target[to * labelWords + word] = words[at + word] as number
+      const to = (((place.z + z) * height + place.y + y) * width + place.x) * labelWords
+      if (bits === 0) {
+        fillRow(target, to, end[0], words, table, labelWords)
+        continue
       }
+      // Indices of a row at the end of the chunk are those of a complete block.
+      const bit = (z * block[1] + y) * block[0] * bits
+      if (values + ((bit + end[0] * bits - 1) >>> 5) >= words.length) throw truncated()
+      if (!lookUpRow(target, to, end[0], { words, table, values, bits, labelWords }, bit)) throw truncated()
     }
   }
+}
+
+/** A row of one label. */
+function fillRow(
+  target: Uint32Array,
+  to: number,
+  count: number,
+  words: Uint32Array,
+  table: number,
+  labelWords: 1 | 2,
+): void {
+  const low = words[table] as number
+  if (labelWords === 1) {
+    target.fill(low, to, to + count)
+    return
+  }
+  const high = words[table + 1] as number
+  for (let i = to; i < to + 2 * count; i += 2) {
+    target[i] = low
+    target[i + 1] = high
+  }
+}
+
+/** A row of labels by their indices, the first at `bit`. @returns false if an index is beyond the words */
+function lookUpRow(
+  target: Uint32Array,
+  to: number,
+  count: number,
+  { words, table, values, bits, labelWords }: BlockSource & { readonly words: Uint32Array },
+  bit: number,
+): boolean {
+  const mask = bits === 32 ? -1 : 2 ** bits - 1
+  const { length } = words
+  for (let i = 0; i < count; i++, bit += bits) {
+    const index = (((words[values + (bit >>> 5)] as number) >>> (bit & 31)) & mask) >>> 0
+    const at = table + index * labelWords
+    if (at + labelWords > length) return false
+    if (labelWords === 1) target[to + i] = words[at] as number
+    else {
+      target[to + 2 * i] = words[at] as number
+      target[to + 2 * i + 1] = words[at + 1] as number
+    }
+  }
+  return true
 }

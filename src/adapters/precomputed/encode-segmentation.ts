@@ -81,7 +81,7 @@ function encodeChannel(source: Int32Array, shape: Triple, block: Triple, labelWo
   let header = output.append(2 * blocksIn(shape, block))
   const table = new LabelTable(block[0] * block[1] * block[2], labelWords)
   const indices = new Int32Array(block[0] * block[1] * block[2])
-  const known = new Map<string, number>()
+  const known = new KnownTables(output, labelWords)
   for (let z = 0; z < shape[2]; z += block[2]) {
     for (let y = 0; y < shape[1]; y += block[1]) {
       for (let x = 0; x < shape[0]; x += block[0], header += 2) {
@@ -90,9 +90,7 @@ function encodeChannel(source: Int32Array, shape: Triple, block: Triple, labelWo
         collect(source, [x, y, z], shape, block, table, indices)
         const bits = indexBits(table.count)
         const values = packIndices(indices, bits, output)
-        const key = table.entries.subarray(0, table.count * labelWords).join()
-        const at = known.get(key) ?? writeTable(table, labelWords, output)
-        known.set(key, at)
+        const at = known.placeOf(table)
         if (at - start >= MOST_TABLE_START) throw new CodecError('its chunk has more labels than can be written')
         output.words[header] = (at - start) | (bits << 24)
         output.words[header + 1] = values - start
@@ -147,10 +145,37 @@ function packIndices(indices: Int32Array, bits: number, output: Words): number {
   return start
 }
 
-function writeTable({ entries, count }: LabelTable, labelWords: 1 | 2, output: Words): number {
-  const at = output.append(count * labelWords)
-  output.words.set(entries.subarray(0, count * labelWords), at)
-  return at
+/** The tables that were written, found by hashing. */
+class KnownTables {
+  readonly #output: Words
+  readonly #labelWords: 1 | 2
+  readonly #places = new Map<number, { readonly at: number; readonly length: number }[]>()
+
+  constructor(output: Words, labelWords: 1 | 2) {
+    this.#output = output
+    this.#labelWords = labelWords
+  }
+
+  /** @returns where a table of these labels is; it is written if there is none */
+  placeOf({ entries, count }: LabelTable): number {
+    const length = count * this.#labelWords
+    let hash = length
+    for (let i = 0; i < length; i++) hash = Math.imul(hash ^ (entries[i] as number), 0x9e3779b1) ^ (hash >>> 15)
+    const places = this.#places.get(hash) ?? []
+    const found = places.find((place) => place.length === length && this.#isAt(place.at, entries, length))
+    if (found !== undefined) return found.at
+    const at = this.#output.append(length)
+    this.#output.words.set(entries.subarray(0, length), at)
+    places.push({ at, length })
+    this.#places.set(hash, places)
+    return at
+  }
+
+  #isAt(at: number, entries: Int32Array, length: number): boolean {
+    const { words } = this.#output
+    for (let i = 0; i < length; i++) if (words[at + i] !== (entries[i] as number) >>> 0) return false
+    return true
+  }
 }
 
 /** The labels of a block in the order in which they are met, found by hashing. */
