@@ -25,7 +25,9 @@ export class ChunkMemory {
     const caches = this.#caches.flatMap((reference) => reference.deref() ?? [])
     if (caches.length < this.#caches.length) this.#caches = caches.map((cache) => new WeakRef(cache))
     let bytes = caches.reduce((sum, cache) => sum + cache.bytes, 0)
-    while (bytes > this.budget) {
+    const useful = Math.max(...caches.map((cache) => (cache.bytes > 0 ? cache.useful : 0)))
+    const most = Math.min(this.budget, useful)
+    while (bytes > most) {
       const oldest = caches.reduce((found, cache) => (cache.oldestUse < found.oldestUse ? cache : found))
       const dropped = oldest.dropOldest()
       if (dropped === undefined) return
@@ -54,13 +56,19 @@ interface KeptChunk {
  * used first.
  */
 export class ChunkCache {
+  /** More bytes than this are of no use. */
+  readonly useful: number
   readonly #memory: ChunkMemory
   /** The least recently used first. */
   readonly #chunks = new Map<string, KeptChunk>()
   #bytes = 0
 
-  /** @param memory the most bytes to keep, of this cache alone or of several together */
-  constructor(memory: number | ChunkMemory) {
+  /**
+   * @param memory the most bytes to keep, of this cache alone or of several together
+   * @param useful of several together, as many bytes as the largest of these are kept
+   */
+  constructor(memory: number | ChunkMemory, useful = Number.POSITIVE_INFINITY) {
+    this.useful = useful
     this.#memory = typeof memory === 'number' ? new ChunkMemory(memory) : memory
     this.#memory.add(this)
   }

@@ -27,6 +27,7 @@ const LEFT_OVER_BYTES = { own: 13_000_000, user: 48_000_000 } as const
 const N5_LEFT = { least: 4_000_000, most: 85_000_000, share: 1.05 } as const
 /** The most decoded chunks that are kept for the next blocks, of all Zarr arrays together and of each HDF5 dataset, and the largest chunk that is kept. */
 const MAX_CACHE_BYTES = { zarr: 40 * 2 ** 20, hdf5: 64 * 2 ** 20 } as const
+const MAX_CACHE_VOXELS = 24 * 2 ** 20
 const MAX_KEPT_CHUNK_BYTES = 16 * 2 ** 20
 /** The HDF5 library, whose memory never shrinks. */
 const HDF5_BYTES = 40_000_000
@@ -55,7 +56,7 @@ export function workerMemory(tasks: readonly PlannedTask[], setting: WorkerSetti
     Math.max(...tasks.map(({ memoryPerBlock }) => memoryPerBlock)),
     // A short run does not leave as much.
     Math.min(tasks.some(isUserCode) ? LEFT_OVER_BYTES.user : LEFT_OVER_BYTES.own, sum(transferred)),
-    Math.min(MAX_CACHE_BYTES.zarr, sum((others as VolumeDescription[]).map((array) => bytesOf(array, array.shape)))),
+    zarrCacheBytes(others as VolumeDescription[]),
     sum((hdf5 as VolumeDescription[]).map(hdf5CacheBytes)),
     Math.max(...tasks.map((task) => leftByWriting(task, setting))),
   ]
@@ -85,6 +86,11 @@ function leftByWriting({ writes, grid }: PlannedTask, { workers }: WorkerSetting
 const leftByN5 = (array: VolumeDescription, blocks: number, workers: number): number =>
   N5_LEFT.least +
   Math.min(N5_LEFT.most, (N5_LEFT.share * bytesOf(array, array.shape) * (blocks - 1)) / blocks / workers)
+
+function zarrCacheBytes(arrays: readonly VolumeDescription[]): number {
+  const useful = Math.max(0, ...arrays.map(({ dtype }) => MAX_CACHE_VOXELS * BYTES_PER_ELEMENT[dtype]))
+  return Math.min(MAX_CACHE_BYTES.zarr, useful, sum(arrays.map((array) => bytesOf(array, array.shape))))
+}
 
 /** Kept chunks, and up to half as many that were dropped for others and wait for the garbage collector; Zarr uses their memory again. */
 function hdf5CacheBytes(array: VolumeDescription): number {

@@ -41,4 +41,15 @@ describe('a cache of chunks', () => {
     other.set([2], new Uint8Array(2))
     assert.deepEqual([other.has([1]), other.has([2])], [true, true])
   })
+
+  it('keeps no more than is useful for the one of several that can use most', () => {
+    const memory = new ChunkMemory(10)
+    const [bytes, words] = [new ChunkCache(memory, 2), new ChunkCache(memory, 4)]
+    for (const index of [0, 1, 2]) bytes.set([index], new Uint8Array(1))
+    assert.deepEqual([bytes.has([0]), bytes.bytes], [false, 2])
+    words.set([0], new Uint8Array(2))
+    assert.deepEqual([bytes.bytes, words.bytes], [2, 2])
+    words.set([1], new Uint8Array(2))
+    assert.deepEqual([bytes.bytes, words.bytes], [0, 4])
+  })
 })

@@ -19,6 +19,8 @@ import { allocate, BufferPool, inFlight } from './in-flight.ts'
 
 /** Decoded chunks of all arrays, kept for the next blocks that need other parts of them. */
 export const keptChunks = new ChunkMemory(40 * 2 ** 20)
+/** Voxels that are kept at most: with more, smoothing takes no less time. */
+const USEFUL_VOXELS = 24 * 2 ** 20
 /** Larger chunks are not kept: few of them would fit. */
 const MAX_KEPT_BYTES = 16 * 2 ** 20
 
@@ -71,7 +73,7 @@ class PlainChunks implements ChunkAccess {
     this.#atMost = encodedLimit(byteLength)
     // Decoding again must cost more than checking the file for changes.
     const isCached = !isRaw && byteLength <= MAX_KEPT_BYTES && store.lend !== undefined
-    this.#cache = isCached ? (cache ?? new ChunkCache(keptChunks)) : undefined
+    this.#cache = isCached ? (cache ?? new ChunkCache(keptChunks, USEFUL_VOXELS * fill.length)) : undefined
     this.#encoded = new BufferPool(codec.encodedRoom, inFlight(byteLength))
   }
 
