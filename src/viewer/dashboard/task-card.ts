@@ -164,7 +164,8 @@ export class TaskCard {
       // Of a single task, the head of the page says how long the run takes.
       ...(rate > 0 && left > 0 && this.#hasOthers ? [`${showDuration(left / rate, 0)} left`] : []),
     ]
-    setText(this.#facts, parts.join(' · '))
+    // A dot never begins a line.
+    setText(this.#facts, parts.join('\u00a0· '))
     this.#error.hidden = error === undefined
     setText(this.#error, error ?? '')
     this.element.dataset.state =
