@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { showBytes } from '../../src/core/text/numbers.ts'
 import { createArray, openArray } from '../../src/entry/arrays.ts'
 import {
   bellis,
@@ -286,6 +287,20 @@ describe('a plan', () => {
       assert.deepEqual(readdirSync(folder.path), [])
     })
   }
+
+  it('of several tasks says what a worker needs that does blocks of all of them', async () => {
+    const plan = ['plan', 'label', raw, join(shared.path, 'labels.zarr/l'), '--block', '16,32,32']
+    const json = await ok([...plan, '--workers', '2', '--json'], shared.path)
+    const { tasks, memoryPerWorker } = JSON.parse(json.stdout)
+    const largest = Math.max(...tasks.map((task: { memoryPerWorker: number }) => task.memoryPerWorker))
+    assert.ok(tasks.length > 1 && memoryPerWorker >= largest, `${memoryPerWorker} ${largest}`)
+    const lastLine = async (workers: string) =>
+      (await ok([...plan, '--workers', workers], shared.path)).stdout.trimEnd().split('\n').at(-1)
+    const bytes = showBytes(memoryPerWorker)
+    // One worker alone does more blocks, so its memory may differ.
+    assert.equal(await lastLine('2'), `2 workers of about ${bytes} each; nothing was written.`)
+    assert.match((await lastLine('1')) ?? '', /^1 worker of about [\d.]+ MB; nothing was written\.$/)
+  })
 })
 
 describe('info', () => {

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { type CreateVolumeOptions, createArray, type DType, openArray, runBlockwise } from '../../src/entry/index.ts'
@@ -218,5 +218,28 @@ describe('bellis downsample', () => {
       one,
       /warning: raw_s2, a coarser level of out\.zarr\/raw_s1, still shows .*: bellis downsample out\.zarr\/raw --levels 2 /,
     )
+  })
+
+  it('warns of no levels that are described and not there, nor fails if one can’t be opened', async () => {
+    using folder = temporaryFolder()
+    const cwd = folder.path
+    await noise(join(cwd, 'in.zarr/raw'), 'uint8', { shape: [32, 64, 64], chunkShape: [32, 32, 32] })
+    const call = async (...args: string[]) => {
+      const result = await bellis([...args, '--pool', 'inline'], { cwd })
+      assert.equal(result.code, 0, result.stderr)
+      return result.stderr
+    }
+    await call('downsample', 'in.zarr/raw', '--levels', '2', '--factor', '1,2,2')
+    rmSync(join(cwd, 'in.zarr/raw_s2'), { recursive: true })
+    const copy = ['convert', 'in.zarr', 'out.zarr']
+    assert.doesNotMatch(await call(...copy), /warning/, 'a copy of a group describes what the group does')
+    const array = [...copy, '--overwrite', '--yes'].map((arg) => (arg.endsWith('.zarr') ? `${arg}/raw` : arg))
+    assert.match(await call(...array), /warning: raw_s1, a coarser level of out\.zarr\/raw, still shows/)
+    const metadata = join(cwd, 'out.zarr/raw_s1/zarr.json')
+    const json = JSON.parse(readFileSync(metadata, 'utf8'))
+    writeFileSync(metadata, JSON.stringify({ ...json, codecs: [{ name: 'bytes' }, { name: 'unknown' }] }))
+    await call(...array)
+    rmSync(join(cwd, 'out.zarr/raw_s1'), { recursive: true })
+    assert.doesNotMatch(await call(...array), /warning/)
   })
 })

@@ -52,8 +52,8 @@ export async function storedArray(
 
 /**
  * The keys of a pyramid's arrays in the container, finest first. For a group: its only pyramid. For an array: the levels
- * from it on, as described by the groups above it.
- * @returns undefined if there is none
+ * from it on, as described by the groups above it. Levels that are described and not there, as after they were removed, are left out.
+ * @returns undefined if there is none, or not its finest level
  */
 export async function pyramidKeys(
   container: string,
@@ -61,10 +61,11 @@ export async function pyramidKeys(
   allowExternal = false,
 ): Promise<readonly string[] | undefined> {
   const store = containerStore(container, allowExternal ? {} : { insideOf: inner })
-  const keys = await levelsOf(store, inner)
+  const keys = (await levelsOf(store, inner)) ?? []
+  const found: string[] = []
   // Reading their metadata fails for levels that links put outside the container.
-  for (const key of keys ?? []) await readNode(store, key)
-  return keys
+  for (const key of keys) if ((await readNode(store, key))?.kind === 'array') found.push(key)
+  return found.length > 0 && found[0] === keys[0] ? found : undefined
 }
 
 async function levelsOf(store: Store, inner: string): Promise<readonly string[] | undefined> {

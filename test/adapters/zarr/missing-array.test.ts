@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
-import { renameSync, rmSync } from 'node:fs'
+import { renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { n5Format } from '../../../src/adapters/n5/n5-format.ts'
 import { precomputedFormat } from '../../../src/adapters/precomputed/precomputed-format.ts'
+import { pyramidKeys } from '../../../src/adapters/zarr/stored-arrays.ts'
 import { zarrFormat } from '../../../src/adapters/zarr/zarr-format.ts'
 import { noise, temporaryFolder } from '../../support/zarr.ts'
 
@@ -144,4 +145,23 @@ it('V1: chunks that are missing in an array that grows while it is read are the 
     await array.readVoxels(box, into)
     assert.deepEqual(into, new Uint8Array(256))
   }
+})
+
+describe('a pyramid that describes levels that are not there', () => {
+  it('has those that are, and none without its finest', async (t) => {
+    const root = await temporaryFolder(t)
+    const format = zarrFormat()
+    for (const name of ['s0', 's2']) await (await format.create(root, name, options))[Symbol.asyncDispose]()
+    const keysOf = async (key: string, ...paths: string[]) => {
+      const ome = { version: '0.5', multiscales: [{ datasets: paths.map((path) => ({ path })) }] }
+      const group = { zarr_format: 3, node_type: 'group', attributes: { ome } }
+      writeFileSync(join(root, 'zarr.json'), JSON.stringify(group))
+      return pyramidKeys(root, key)
+    }
+    assert.deepEqual(await keysOf('', 's0', 's1', 's2', 's3'), ['s0', 's2'])
+    assert.deepEqual(await keysOf('s0', 's0', 's1', 's2', 's3'), ['s0', 's2'])
+    assert.deepEqual(await keysOf('s2', 's0', 's1', 's2', 's3'), ['s2'])
+    assert.equal(await keysOf('', 's1', 's2'), undefined)
+    assert.equal(await keysOf(''), undefined)
+  })
 })

@@ -25,15 +25,21 @@ export interface RecordedPlan {
 /** The plan as a text for users. */
 export function describePlan(pipeline: PlannedPipeline, options: RunOptions, recorded: RecordedPlan): string {
   const setting = settingOf(options)
-  const { workers, sharesProcess } = setting
-  const most = workerMemory(pipeline.tasks, setting)
-  const together = sharesProcess ? ` in one process of about ${showBytes(sharedMemory(most, setting))}` : ''
   return [
     ...pipeline.tasks.map((task, number) =>
       describeTask(task, setting, recorded.done[number] ?? 0, recorded.growth?.[number]),
     ),
-    wrapped(`${workers} ${workers === 1 ? 'worker' : 'workers'}${together}; nothing was written.`, 2),
+    wrapped(`${describeWorkers(pipeline.tasks, setting)}; nothing was written.`, 2),
   ].join('\n')
+}
+
+/** Their number, and their memory where that of the tasks does not say it: a worker does blocks of all of them. */
+function describeWorkers(tasks: readonly PlannedTask[], setting: WorkerSetting): string {
+  const { workers, sharesProcess } = setting
+  const most = workerMemory(tasks, setting)
+  const count = `${workers} ${workers === 1 ? 'worker' : 'workers'}`
+  if (sharesProcess) return `${count} in one process of about ${showBytes(sharedMemory(most, setting))}`
+  return tasks.length === 1 ? count : `${count} of about ${showBytes(most)}${workers === 1 ? '' : ' each'}`
 }
 
 const settingOf = (options: RunOptions): WorkerSetting => ({
@@ -107,6 +113,7 @@ const growthIn = (growth: readonly TaskGrowth[] | undefined, number: number) => 
 /** The plan as JSON for programs. */
 export const planDocument = (pipeline: PlannedPipeline, options: RunOptions, { done, growth }: RecordedPlan) => ({
   workers: options.workers ?? defaultWorkers(options),
+  memoryPerWorker: workerMemory(pipeline.tasks, settingOf(options)),
   unit: pipeline.unit,
   tasks: pipeline.tasks.map((task, number) => ({
     id: task.id,

@@ -26,12 +26,18 @@ export async function staleLevels({ tasks }: PlannedPipeline, result: RunResult)
   return found
 }
 
-/** The paths of the levels below an array in its pyramid, finer ones first. */
+/**
+ * The paths of the levels below an array in its pyramid, finer ones first. The run is done: what can't be looked at is no reason for it to
+ * end with an error.
+ */
 async function coarserLevels({ path }: PlannedOutput): Promise<string[]> {
-  const { format, container, inner } = findDataset(path)
-  if (format.name !== 'zarr') return []
-  const keys = await pyramidKeys(container, inner).catch(() => undefined)
-  return (keys ?? []).slice(1).map((key) => `${container}/${key}`)
+  try {
+    const { format, container, inner } = findDataset(path)
+    const keys = format.name === 'zarr' ? await pyramidKeys(container, inner) : undefined
+    return (keys ?? []).slice(1).map((key) => `${container}/${key}`)
+  } catch {
+    return []
+  }
 }
 
 async function describe({ path, options }: PlannedOutput, levels: readonly string[]): Promise<string> {
@@ -51,12 +57,13 @@ const listed = (names: readonly string[]): string =>
 
 const nameOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1)
 
-/** The flags with which levels were made, as far as they say so and all are alike. */
+/** The flags with which levels were made, as far as they can be opened and say so, and all are alike. */
 async function flagsOf(levels: readonly string[]): Promise<string[]> {
   const factors = new Set<string>()
   const methods = new Set<string>()
   for (const level of levels) {
-    await using array = await arrayStore.open(level)
+    await using array = await arrayStore.open(level).catch(() => undefined)
+    if (array === undefined) return []
     const { factor, method } = (provenanceIn(array.attributes)?.config ?? {}) as Record<string, unknown>
     factors.add(String(factor))
     methods.add(String(method))
