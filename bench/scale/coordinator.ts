@@ -1,5 +1,7 @@
 // The coordinator of load.ts, in a process of its own: a run of SIDE³ blocks whose workers connect by themselves. Answers over IPC.
 import { startRun } from 'bellis'
+import { join } from 'node:path'
+import { writeHeapSnapshot } from 'node:v8'
 import { quantiles } from '../light-worker.ts'
 import { volumeTask } from './volume-task.ts'
 
@@ -39,9 +41,14 @@ process.on('message', (message) => {
     const at = quantiles(bursts)
     const held = { p99: at(0.99), max: at(1) }
     const counts = { leases: leases - start.leases, seconds, cpuSeconds: (user + system) / 1e6 }
-    send({ type: 'report', ...counts, mostBytes: Math.max(mostBytes, process.memoryUsage.rss()), held })
+    send({ type: 'report', ...counts, mostBytes, memory: process.memoryUsage(), held })
   } else if (message === 'stop') {
     void run.stop()
+  } else if (typeof message === 'string' && message.startsWith('heap ')) {
+    // A snapshot takes memory itself, which is not that of the run.
+    clearInterval(look)
+    writeHeapSnapshot(join(message.slice('heap '.length), 'coordinator.heapsnapshot'))
+    send({ type: 'report' })
   }
 })
 const { error } = await run.result

@@ -1,5 +1,5 @@
 // A real coordinator over loopback, with thousands of light workers that speak the real protocol. Run after a build:
-// node bench/scale/load.ts [--workers 5000] [--block-ms 10000] [--sigma 0.5] [--seconds 60] [--seed 1] [--clients 2] [--side 464] [--profile FOLDER]
+// node bench/scale/load.ts [--workers 5000] [--block-ms 10000] [--sigma 0.5] [--seconds 60] [--seed 1] [--clients 2] [--side 464] [--profile FOLDER] [--heap FOLDER]
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
@@ -19,6 +19,7 @@ const { values } = parseArgs({
     clients: { type: 'string', default: '2' },
     side: { type: 'string', default: '464' },
     profile: { type: 'string' },
+    heap: { type: 'string' },
   },
 })
 const blockMs = Number(values['block-ms'])
@@ -35,7 +36,10 @@ interface CoordinatorReport {
   readonly leases: number
   readonly seconds: number
   readonly cpuSeconds: number
+  /** The most that was resident. */
   readonly mostBytes: number
+  /** At the end. */
+  readonly memory: NodeJS.MemoryUsage
   /** How long it worked at once, ms of processor time. */
   readonly held: { readonly p99: number; readonly max: number }
 }
@@ -67,12 +71,13 @@ async function startClients(context: string): Promise<ChildProcess[]> {
 }
 
 function show([one]: readonly CoordinatorReport[], clients: readonly ClientReport[]): void {
-  const { leases, seconds, cpuSeconds, mostBytes, held } = one as CoordinatorReport
+  const { leases, seconds, cpuSeconds, mostBytes, memory, held } = one as CoordinatorReport
   const rate = leases / seconds
   const most = (what: 'p50' | 'p99' | 'max') => Math.max(...clients.map((client) => client[what])).toFixed(1)
   const [run] = readdirSync(runDir)
   const history = join(runDir, run as string, 'history')
   const bytes = readdirSync(history).reduce((sum, name) => sum + statSync(join(history, name)).size, 0)
+  const megabytes = (size: number) => (size / 1e6).toFixed(0)
   console.log(
     [
       `${values.workers} workers, blocks of ${blockMs} ms`,
@@ -81,7 +86,8 @@ function show([one]: readonly CoordinatorReport[], clients: readonly ClientRepor
       `${((1e6 * cpuSeconds) / leases).toFixed(0)} µs per lease`,
       `hand-out p50 ${most('p50')} p99 ${most('p99')} max ${most('max')} ms`,
       `work at once p99 ${held.p99.toFixed(1)} max ${held.max.toFixed(0)} ms`,
-      `${(mostBytes / 1e6).toFixed(0)} MB resident`,
+      `${megabytes(mostBytes)} MB resident`,
+      `heap ${megabytes(memory.heapUsed)} of ${megabytes(memory.heapTotal)}, outside ${megabytes(memory.external)} MB`,
       `${(bytes / leases).toFixed(1)} bytes of history per lease`,
     ].join('  '),
   )
@@ -99,6 +105,7 @@ try {
   for (const child of [coordinator, ...clients]) child.send('measure')
   await sleep(1000 * Number(values.seconds))
   show(await ask<CoordinatorReport>([coordinator], 'report'), await ask<ClientReport>(clients, 'report'))
+  if (values.heap !== undefined) await ask([coordinator], `heap ${values.heap}`)
   coordinator.send('stop')
   await ended
 } finally {

@@ -6,8 +6,8 @@ import type { Socket } from 'node:net'
  */
 export class UnprovedConnections {
   readonly #limit: number
-  /** How to close each; in the order in which they came. */
-  readonly #closing = new Map<string, () => void>()
+  /** How to close each, and how to forget it; in the order in which they came. */
+  readonly #open = new Map<string, { close: () => void; readonly forget: () => void }>()
 
   constructor(limit: number) {
     this.#limit = limit
@@ -18,25 +18,29 @@ export class UnprovedConnections {
     const key = keyOf(socket)
     // It has ended already.
     if (key === undefined) return void socket.destroy()
-    this.#closing.set(key, () => socket.destroy())
-    socket.once('close', () => this.#closing.delete(key))
-    if (this.#closing.size <= this.#limit) return
-    const [oldest] = this.#closing
+    const isGone = () => this.#open.delete(key)
+    this.#open.set(key, { close: () => socket.destroy(), forget: () => socket.off('close', isGone) })
+    socket.on('close', isGone)
+    if (this.#open.size <= this.#limit) return
+    const [oldest] = this.#open
     if (oldest === undefined) return
-    this.#closing.delete(oldest[0])
-    oldest[1]()
+    this.#open.delete(oldest[0])
+    oldest[1].close()
   }
 
   /** Sets what is done instead of only destroying the socket. @param socket the same, or the one of TLS over it */
   closeWith(socket: Socket, close: () => void): void {
     const key = keyOf(socket)
-    if (key !== undefined && this.#closing.has(key)) this.#closing.set(key, close)
+    const connection = key === undefined ? undefined : this.#open.get(key)
+    if (connection !== undefined) connection.close = close
   }
 
   /** The other side has proved that it knows the token. */
   remove(socket: Socket): void {
     const key = keyOf(socket)
-    if (key !== undefined) this.#closing.delete(key)
+    if (key === undefined) return
+    this.#open.get(key)?.forget()
+    this.#open.delete(key)
   }
 }
 

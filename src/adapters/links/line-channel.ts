@@ -28,24 +28,27 @@ export class LineChannel<Out> implements Channel<Out> {
   #unsent: string[] = []
   #isEnding = false
   #receive: ((message: unknown) => void) | undefined
+  /** Ends the wait for the next message. */
+  #stopWaiting: (() => void) | undefined
 
   constructor(socket: Duplex, { maxLineBytes, refuse }: LineChannelOptions<Out>) {
     this.#socket = socket
     this.#lines = new LineSplitter(maxLineBytes)
     this.#refuse = refuse
     if (socket instanceof Socket) socket.setNoDelay(true).setKeepAlive(true, KEEP_ALIVE_MS)
-    const { promise, resolve } = Promise.withResolvers<void>()
-    this.closed = promise
+    this.closed = new Promise((resolve) => {
+      socket.on('close', () => {
+        this.#isEnding = true
+        this.#lines.clear()
+        resolve()
+        this.#stopWaiting?.()
+      })
+      if (socket.destroyed) resolve()
+    })
     socket.on('data', (chunk: Buffer) => this.#take(chunk))
     socket.on('end', () => this.close())
     // The reason does not matter: 'close' follows and reports the end.
-    socket.on('error', () => socket.destroy())
-    socket.on('close', () => {
-      this.#isEnding = true
-      this.#lines.clear()
-      resolve()
-    })
-    if (socket.destroyed) resolve()
+    socket.on('error', destroy)
   }
 
   /** Changes the limit from the next line on. */
@@ -71,11 +74,14 @@ export class LineChannel<Out> implements Channel<Out> {
   /** The next message, for a conversation in turns; later messages are kept. Undefined after the end of the connection. */
   next(): Promise<unknown> {
     const { promise, resolve } = Promise.withResolvers<unknown>()
+    // Nothing of the conversation may stay in memory for as long as the connection lasts, as with `closed.then`.
+    this.#stopWaiting = () => resolve(undefined)
     this.onMessage((message) => {
       this.#receive = undefined
+      this.#stopWaiting = undefined
       resolve(message)
     })
-    void this.closed.then(() => resolve(undefined))
+    if (this.#socket.closed) void this.closed.then(this.#stopWaiting)
     return promise
   }
 
@@ -120,6 +126,11 @@ export class LineChannel<Out> implements Channel<Out> {
   #deliver(): void {
     while (this.#receive !== undefined && this.#waiting.length > 0) this.#receive(this.#waiting.shift())
   }
+}
+
+/** Shared by all connections, of which there may be thousands. */
+function destroy(this: Duplex): void {
+  this.destroy()
 }
 
 const textOf = ({ buffer, byteOffset, byteLength }: Uint8Array): string =>

@@ -77,12 +77,16 @@ export class TcpListener implements Listener, AsyncDisposable {
         ? undefined
         : new TlsGate({ certificate: tls, handshakeMs: joinMs, onSecure: greet, onPlain: refusePlain })
     this.fingerprint = gate?.fingerprint
-    // Every socket, also the raw one below TLS, so that none is left open at the end.
+    // Every socket, also the raw one below TLS, so that none is left open at the end. All share two functions, since there may be thousands.
+    const sockets = this.#sockets
+    const forget = function (this: Socket) {
+      sockets.delete(this)
+    }
     this.#server.on('connection', (socket) => {
-      this.#sockets.add(socket)
-      socket.once('close', () => this.#sockets.delete(socket))
+      sockets.add(socket)
+      socket.on('close', forget)
       // It may fail before it has a channel.
-      socket.on('error', () => socket.destroy())
+      socket.on('error', destroy)
       if (socket.remotePort === this.#probe?.localPort) {
         socket.destroy()
         return
@@ -153,7 +157,7 @@ export class TcpListener implements Listener, AsyncDisposable {
   async #greet(socket: Socket): Promise<void> {
     const channel: CoordinatorEnd = new LineChannel(socket, {
       maxLineBytes: MAX_UNPROVED_BYTES,
-      refuse: (message) => ({ type: 'refused', code: 'PROTOCOL_ERROR', message }),
+      refuse: protocolError,
     })
     this.#unproved.closeWith(socket, () => {
       refuse(channel, 'TOO_MANY_CONNECTIONS', 'Too many workers are connecting at the moment; try again soon.')
@@ -192,6 +196,12 @@ export class TcpListener implements Listener, AsyncDisposable {
     await closed
   }
 }
+
+function destroy(this: Socket): void {
+  this.destroy()
+}
+
+const protocolError = (message: string): ServerMessage => ({ type: 'refused', code: 'PROTOCOL_ERROR', message })
 
 /** In plain words, since the other side would not understand others. */
 function refusePlain(socket: Socket): void {

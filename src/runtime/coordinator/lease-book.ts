@@ -22,9 +22,11 @@ export interface Lease {
 export const restOf = ({ blocks, reported, finished }: Lease): number[] =>
   blocks.slice(reported).filter((index) => !finished?.has(index))
 
+/** Of thousands of workers: lists are copied when they change, since one that grows keeps room for many more. */
 interface Page {
-  readonly leases: Lease[]
-  readonly revoked: Set<number>
+  leases: readonly Lease[]
+  /** Absent if there are none. */
+  revoked: Set<number> | undefined
   hasHadLease: boolean
 }
 
@@ -53,7 +55,7 @@ export class LeaseBook {
 
   add(worker: Worker, lease: Lease): void {
     const page = this.#pageOf(worker)
-    page.leases.push(lease)
+    page.leases = [...page.leases, lease]
     page.hasHadLease = true
     if (page.leases.length > 1) return
     this.busy.add(worker)
@@ -61,37 +63,40 @@ export class LeaseBook {
   }
 
   remove(worker: Worker, lease: Lease): void {
-    const { leases } = this.#pageOf(worker)
-    leases.splice(leases.indexOf(lease), 1)
-    if (leases.length > 0) return
+    const page = this.#pageOf(worker)
+    page.leases = page.leases.length === 1 ? NO_LEASES : page.leases.filter((each) => each !== lease)
+    if (page.leases.length > 0) return
     this.busy.delete(worker)
     if (isRequested(worker.origin)) this.#busyRequested--
   }
 
   /** Whether leases were taken from the worker that it has not confirmed as dropped. */
   hasRevoked(worker: Worker): boolean {
-    return (this.#pages.get(worker)?.revoked.size ?? 0) > 0
+    return this.#pages.get(worker)?.revoked !== undefined
   }
 
   isRevoked(worker: Worker, leaseId: number): boolean {
-    return this.#pages.get(worker)?.revoked.has(leaseId) === true
+    return this.#pages.get(worker)?.revoked?.has(leaseId) === true
   }
 
   /** A lease was taken from the worker, which may still work on it. */
   revoke(worker: Worker, leaseId: number): void {
-    this.#pageOf(worker).revoked.add(leaseId)
+    const page = this.#pageOf(worker)
+    page.revoked = new Set([...(page.revoked ?? []), leaseId])
   }
 
   /** The worker has dropped a revoked lease. */
   drop(worker: Worker, leaseId: number): void {
-    this.#pageOf(worker).revoked.delete(leaseId)
+    const page = this.#pageOf(worker)
+    page.revoked?.delete(leaseId)
+    if (page.revoked?.size === 0) page.revoked = undefined
   }
 
   /** @param named the leases that a connecting worker claims to hold; those that it does not hold are revoked */
   revokeOthers(worker: Worker, named: readonly number[]): void {
-    const { leases, revoked } = this.#pageOf(worker)
-    revoked.clear()
-    for (const id of named) if (!leases.some((lease) => lease.id === id)) revoked.add(id)
+    const page = this.#pageOf(worker)
+    const others = named.filter((id) => page.leases.every((lease) => lease.id !== id))
+    page.revoked = others.length === 0 ? undefined : new Set(others)
   }
 
   /** Forgets a worker that has ended and holds no lease. */
@@ -102,7 +107,7 @@ export class LeaseBook {
   #pageOf(worker: Worker): Page {
     let page = this.#pages.get(worker)
     if (page === undefined) {
-      page = { leases: [], revoked: new Set(), hasHadLease: false }
+      page = { leases: NO_LEASES, revoked: undefined, hasHadLease: false }
       this.#pages.set(worker, page)
     }
     return page

@@ -83,17 +83,19 @@ export class WorkerRests {
     return this.#pages.get(worker)?.cancelRest !== undefined
   }
 
-  /**
-   * A worker that joins is admitted, later if workers of its host have come and gone without having finished a block.
-   * @param admit called now, or after the time; earlier if the run ends
-   */
+  /** Whether a worker that joins is admitted later: workers of its host have come and gone without having finished a block. */
+  mustWait(host: string): boolean {
+    return this.#run.phase === 'running' && this.#holdMs(host) > 0
+  }
+
+  #holdMs(host: string): number {
+    return Math.min(LONGEST_HOLD_MS, restAfter(this.leftWithout(host)))
+  }
+
+  /** A worker that joins has to wait. @param admit called after the time; earlier if the run ends */
   hold(host: string, admit: () => void): void {
-    const left = this.#hosts.get(host) ?? 0
-    const ms = Math.min(LONGEST_HOLD_MS, restAfter(left))
-    if (ms === 0 || this.#run.phase !== 'running') {
-      admit()
-      return
-    }
+    const left = this.leftWithout(host)
+    const ms = this.#holdMs(host)
     const message = `${left} workers on ${host} have ended without finishing a block; the next one may join in ${ms / 1000} s`
     this.#run.events.emit({ type: 'warning', message })
     const cancel = this.#run.options.clock.after(ms, () => {

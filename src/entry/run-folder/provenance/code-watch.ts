@@ -16,7 +16,7 @@ export interface WatchedTask {
 
 interface LoadedCode {
   /** What a worker may have loaded. */
-  readonly codes: Set<string>
+  codes: readonly string[]
   /** The blocks that were done when its code was read; undefined once it has done a block, and its code is known. */
   since: number | undefined
 }
@@ -24,11 +24,19 @@ interface LoadedCode {
 interface State {
   readonly task: WatchedTask
   readonly loaded: Map<string, LoadedCode>
+  /** How many workers may have loaded each code: there may be thousands of workers, and hardly ever more than one code. */
+  readonly counts: Map<string, number>
   /** The code that was read last. */
   newest: string
   noted: Pick<TaskAtStart, 'otherCode'> & { readonly code: string }
   /** The blocks that were done then. */
   before: number
+}
+
+function addCode(state: State, loaded: LoadedCode, code: string): void {
+  if (loaded.codes.includes(code)) return
+  loaded.codes = [...loaded.codes, code]
+  state.counts.set(code, (state.counts.get(code) ?? 0) + 1)
 }
 
 /**
@@ -45,7 +53,7 @@ export class CodeWatch {
     this.#tasks = new Map(
       tasks.map((task) => {
         const { id, code } = task
-        return [id, { task, loaded: new Map(), newest: code, noted: { code }, before: 0 }]
+        return [id, { task, loaded: new Map(), counts: new Map(), newest: code, noted: { code }, before: 0 }]
       }),
     )
     this.#onChange = onChange
@@ -66,7 +74,7 @@ export class CodeWatch {
         this.#returned(this.#tasks.get(event.taskId), event.workerId)
         return
       case 'worker-ended':
-        for (const state of this.#tasks.values()) if (state.loaded.delete(event.workerId)) this.#note(state)
+        for (const state of this.#tasks.values()) this.#end(state, event.workerId)
         return
       case 'reset':
         for (const { id, completed } of event.tasks) this.#forgotten(this.#tasks.get(id), completed)
@@ -79,8 +87,22 @@ export class CodeWatch {
     if (state === undefined || state.loaded.has(workerId)) return
     // One that was not started by this start of the run comes from an earlier one.
     const earlier = this.#started.has(workerId) ? [] : state.task.earlierCode
-    state.loaded.set(workerId, { codes: new Set(earlier), since: state.task.completed() })
+    const loaded: LoadedCode = { codes: [], since: state.task.completed() }
+    state.loaded.set(workerId, loaded)
+    for (const code of earlier) addCode(state, loaded, code)
     this.#read(state, workerId)
+  }
+
+  #end(state: State, workerId: string): void {
+    const loaded = state.loaded.get(workerId)
+    if (loaded === undefined) return
+    state.loaded.delete(workerId)
+    for (const code of loaded.codes) {
+      const left = (state.counts.get(code) ?? 0) - 1
+      if (left > 0) state.counts.set(code, left)
+      else state.counts.delete(code)
+    }
+    this.#note(state)
   }
 
   #done(state: State | undefined, workerId: string): void {
@@ -107,14 +129,16 @@ export class CodeWatch {
 
   #read(state: State, workerId: string): void {
     const loaded = state.loaded.get(workerId) as LoadedCode
-    state.newest = state.task.codeNow() ?? state.newest
-    loaded.codes.add(state.newest)
+    const code = state.task.codeNow()
+    // The same text once, not once per worker.
+    if (code !== undefined && code !== state.newest) state.newest = code
+    addCode(state, loaded, state.newest)
     this.#note(state, loaded.since)
   }
 
   /** @param since how many blocks were done when that may have begun @default all that are done now */
   #note(state: State, since?: number): void {
-    const codes = new Set([...state.loaded.values()].flatMap((loaded) => [...loaded.codes]))
+    const codes = new Set(state.counts.keys())
     if (codes.size === 0) return
     const code = codes.has(state.newest) ? state.newest : ([...codes][0] as string)
     codes.delete(code)

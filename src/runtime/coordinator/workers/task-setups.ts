@@ -1,13 +1,16 @@
 import type { RunningTask, Worker } from './pool.ts'
 
+/** Of thousands of workers: lists of few tasks, which take less memory than sets, and no more than they need. */
 interface Setups {
   /** Tasks that were described to the worker over its current connection. */
-  readonly described: Set<RunningTask>
+  described: readonly RunningTask[]
   /** Tasks that its process has set up. */
-  readonly setUp: Set<RunningTask>
+  setUp: readonly RunningTask[]
   /** The task that it could not set up. */
   failed: RunningTask | undefined
 }
+
+const NONE: readonly RunningTask[] = []
 
 /** Which tasks each worker knows and has set up. */
 export class TaskSetups {
@@ -15,33 +18,33 @@ export class TaskSetups {
 
   /** The worker has connected, for the first time or again: it needs the description of each task once more. */
   reconnect(worker: Worker): void {
-    this.#of(worker).described.clear()
+    this.#of(worker).described = NONE
   }
 
   /** The worker's process was started again: it has nothing set up. */
   restart(worker: Worker): void {
-    this.#of(worker).setUp.clear()
+    this.#of(worker).setUp = NONE
   }
 
   /** The worker gets a lease of a task. @returns whether the task has to be described to it first */
   describe(worker: Worker, task: RunningTask): boolean {
-    const { described } = this.#of(worker)
-    if (described.has(task)) return false
-    described.add(task)
+    const setups = this.#of(worker)
+    if (setups.described.includes(task)) return false
+    setups.described = [...setups.described, task]
     return true
   }
 
   /** @returns whether the worker had not reported before that it has set the task up */
   noteSetUp(worker: Worker, taskId: string): boolean {
-    const { described, setUp } = this.#of(worker)
-    const task = [...described].find(({ id }) => id === taskId)
-    if (task === undefined || setUp.has(task)) return false
-    setUp.add(task)
+    const setups = this.#of(worker)
+    const task = setups.described.find(({ id }) => id === taskId)
+    if (task === undefined || setups.setUp.includes(task)) return false
+    setups.setUp = [...setups.setUp, task]
     return true
   }
 
   isSetUp(worker: Worker, task: RunningTask): boolean {
-    return this.#setups.get(worker)?.setUp.has(task) === true
+    return this.#setups.get(worker)?.setUp.includes(task) === true
   }
 
   noteFailed(worker: Worker, taskId: string): void {
@@ -61,7 +64,7 @@ export class TaskSetups {
   #of(worker: Worker): Setups {
     let setups = this.#setups.get(worker)
     if (setups === undefined) {
-      setups = { described: new Set(), setUp: new Set(), failed: undefined }
+      setups = { described: NONE, setUp: NONE, failed: undefined }
       this.#setups.set(worker, setups)
     }
     return setups

@@ -73,6 +73,12 @@ export class WorkerLinks {
       this.#guard(known, () => this.#attach(known, channel, join, true))
       return
     }
+    const { rests } = this.#parts
+    if (rests.mustWait(join.host)) this.#admitLater(channel, join)
+    else this.#admit(channel, join)
+  }
+
+  #admitLater(channel: Channel<ServerMessage>, join: Join): void {
     let isOpen = true
     void channel.closed.then(() => {
       isOpen = false
