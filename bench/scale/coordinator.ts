@@ -1,7 +1,8 @@
 // The coordinator of load.ts, in a process of its own: a run of SIDE³ blocks whose workers connect by themselves. Answers over IPC.
-import { startRun } from 'bellis'
+
 import { join } from 'node:path'
 import { writeHeapSnapshot } from 'node:v8'
+import { startRun } from 'bellis'
 import { quantiles } from '../light-worker.ts'
 import { volumeTask } from './volume-task.ts'
 

@@ -10,7 +10,7 @@ import type { BatchSystem, Submission } from '../batch-system.ts'
 import type { ProgramResult } from '../run-program.ts'
 import { INDEX_LABEL, JOB_LABEL, jobManifest, START } from './job-manifest.ts'
 import { type Fields, type PodOptions, parsePodOptions } from './pod-options.ts'
-import { idOf, parseStates, partsOf, workersOf } from './pod-states.ts'
+import { FAILED_CREATE, idOf, lacksPods, parseStates, partsOf, withRefusals, workersOf } from './pod-states.ts'
 import { nameByHand, startIn, workerScript } from './worker-script.ts'
 
 const WORDS: BatchWords = {
@@ -142,10 +142,22 @@ class Kubernetes implements BatchSystem {
   async status(jobIds: readonly string[]): Promise<ReadonlyMap<string, JobState>> {
     const asked = this.#kubectl('get', 'pods,jobs', `--selector=${START}=${this.#start}`, '-o', 'json')
     const text = await this.#answerOf(asked)
+    let states: ReadonlyMap<string, JobState>
     try {
-      return parseStates(text, jobIds)
+      states = parseStates(text, jobIds)
     } catch (error) {
       throw this.calls.unavailable(asked, { exitCode: 0, stdout: '', stderr: messageOf(error) })
+    }
+    return lacksPods(states) ? await this.#withReasons(states) : states
+  }
+
+  /** Events have no labels, and the user may not be allowed to read them: then there are no reasons. */
+  async #withReasons(states: ReadonlyMap<string, JobState>): Promise<ReadonlyMap<string, JobState>> {
+    const selector = `--field-selector=involvedObject.kind=Job,reason=${FAILED_CREATE}`
+    try {
+      return withRefusals(states, await this.#answerOf(this.#kubectl('get', 'events', selector, '-o', 'json')))
+    } catch {
+      return states
     }
   }
 

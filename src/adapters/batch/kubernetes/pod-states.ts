@@ -39,6 +39,17 @@ interface Listed {
   }
 }
 
+interface Event {
+  readonly involvedObject?: { readonly kind?: string; readonly name?: string }
+  readonly reason?: string
+  readonly message?: string
+  readonly lastTimestamp?: string | null
+}
+
+/** The reason of events of jobs whose pods can't be made. */
+export const FAILED_CREATE = 'FailedCreate'
+const WITHOUT_POD: JobState = { status: 'pending', reason: 'it has no pod yet' }
+
 /** `bellis-smooth-1a2b3c-1-0`: a job's name, and the index of the worker in it. */
 export const idOf = (job: string, index: number | string): string => `${job}-${index}`
 
@@ -79,13 +90,40 @@ export function parseStates(json: string, ids: readonly string[]): ReadonlyMap<s
 }
 
 function stateWithoutPod(job: Listed | undefined, index: number): JobState {
-  if (job?.status === undefined && job !== undefined) return { status: 'pending', reason: 'it has no pod yet' }
+  if (job?.status === undefined && job !== undefined) return WITHOUT_POD
   const { conditions = [], failedIndexes, completedIndexes } = job?.status ?? {}
   const isOver = conditions.some(({ type, status }) => /^(Failed|Complete)$/.test(type ?? '') && status === 'True')
   if (job === undefined || isOver || isListed(failedIndexes, index) || isListed(completedIndexes, index))
     return FORGOTTEN
-  return { status: 'pending', reason: 'it has no pod yet' }
+  return WITHOUT_POD
 }
+
+/** Why jobs have no pods, from the output of `kubectl get events -o json`: the last word about each. @throws SyntaxError if it is not JSON */
+function refusals(json: string): ReadonlyMap<string, string> {
+  const { items = [] } = JSON.parse(json) as { readonly items?: readonly Event[] }
+  const words = new Map<string, { readonly time: string; readonly text: string }>()
+  for (const { involvedObject: { kind, name = '' } = {}, reason, message, lastTimestamp } of items) {
+    const text = sentence(reason, message)
+    if (kind !== 'Job' || reason !== FAILED_CREATE || text === undefined) continue
+    const time = lastTimestamp ?? ''
+    if ((words.get(name)?.time ?? '') <= time) words.set(name, { time, text })
+  }
+  return new Map([...words].map(([name, { text }]) => [name, text]))
+}
+
+/** Workers without pods, with the reason that Kubernetes gives: a quota is used up, or a rule of the cluster forbids them. */
+export function withRefusals(states: ReadonlyMap<string, JobState>, events: string): ReadonlyMap<string, JobState> {
+  const reasons = refusals(events)
+  return new Map(
+    [...states].map(([id, state]) => {
+      const reason = state === WITHOUT_POD ? reasons.get(partsOf(id)[0]) : undefined
+      return [id, reason === undefined ? state : { status: 'pending', reason: `it has no pod: ${reason}` }]
+    }),
+  )
+}
+
+/** Whether Kubernetes has not made the pods of some workers. */
+export const lacksPods = (states: ReadonlyMap<string, JobState>): boolean => [...states.values()].includes(WITHOUT_POD)
 
 /** @param list `0,2-5` */
 function isListed(list: string | undefined, index: number): boolean {

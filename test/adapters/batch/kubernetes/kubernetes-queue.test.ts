@@ -143,6 +143,22 @@ describe('workers as pods', () => {
     await untilAsync('the reason', async () => words.test(JSON.stringify(await state(queue, id, 'pending'))))
   })
 
+  it('that a quota forbids are reported with the words of the quota', async (t) => {
+    const cluster = await clusterOf(t)
+    if (cluster === undefined) return
+    using folder = temporaryFolder()
+    const inSmall = (...words: readonly string[]) => cluster.run('kubectl', '--namespace=small', ...words)
+    await cluster.run('kubectl', 'create', 'namespace', 'small')
+    await inSmall('create', 'quota', 'none-left', '--hard=pods=0')
+    // What the controller of quotas would count.
+    const counted = '{"status":{"hard":{"pods":"0"},"used":{"pods":"0"}}}'
+    await inSmall('patch', 'quota', 'none-left', '--subresource=status', '--type=merge', '-p', counted)
+    await using queue = queueIn(folder.path, { options: `${IMAGE} --namespace=small` })
+    const [id = ''] = await queue.submit(['w1:a'])
+    const words = /it has no pod: FailedCreate: Error creating: pods .* exceeded quota: none-left, .* limited: pods=0/
+    await untilAsync('the reason', async () => words.test(JSON.stringify(await state(queue, id, 'pending'))))
+  })
+
   it('of which one has failed leave the others running', async (t) => {
     const cluster = await clusterOf(t)
     if (cluster === undefined) return

@@ -1,6 +1,12 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { parseStates, partsOf, workersOf } from '../../../../src/adapters/batch/kubernetes/pod-states.ts'
+import {
+  lacksPods,
+  parseStates,
+  partsOf,
+  withRefusals,
+  workersOf,
+} from '../../../../src/adapters/batch/kubernetes/pod-states.ts'
 
 const pod = (index: number, status: object, more: { readonly spec?: object; readonly created?: string } = {}) => ({
   kind: 'Pod',
@@ -53,6 +59,34 @@ describe('the states of pods', () => {
     assert.deepEqual(statesOf([], 0), [gone])
     const over = job({ conditions: [{ type: 'Failed', status: 'True' }] })
     assert.deepEqual(statesOf([over], 0), [gone])
+  })
+
+  it('say why a job has no pod, if an event of it does', () => {
+    const about = (name: string, message: string, more: object = {}) => ({
+      ...{ involvedObject: { kind: 'Job', name }, reason: 'FailedCreate', message, lastTimestamp: null },
+      ...more,
+    })
+    const events = JSON.stringify({
+      items: [
+        about('run-1', 'exceeded quota: em, limited: pods=4', { lastTimestamp: '2026-01-01T00:00:02Z' }),
+        about('run-1', 'exceeded quota: em, limited: pods=2', { lastTimestamp: '2026-01-01T00:00:01Z' }),
+        about('run-2', 'of another job'),
+        about('run-1', 'created', { reason: 'SuccessfulCreate', lastTimestamp: '2026-01-01T00:00:03Z' }),
+      ],
+    })
+    const items = [pod(0, { phase: 'Running' }), pod(1, { phase: 'Pending' }), job({})]
+    const states = parseStates(JSON.stringify({ items }), ['run-1-0', 'run-1-1', 'run-1-2'])
+    assert.ok(lacksPods(states))
+    assert.deepEqual(
+      [...withRefusals(states, events).values()],
+      [
+        { status: 'running', host: 'n1' },
+        { status: 'pending', reason: 'Kubernetes gives no reason' },
+        { status: 'pending', reason: 'it has no pod: FailedCreate: exceeded quota: em, limited: pods=4' },
+      ],
+    )
+    assert.deepEqual(withRefusals(states, '{"items":[]}'), states)
+    assert.ok(!lacksPods(parseStates(JSON.stringify({ items }), ['run-1-0', 'run-1-1'])))
   })
 
   it('say how a pod has ended, and that memory was the reason', () => {
