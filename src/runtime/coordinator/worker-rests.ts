@@ -83,19 +83,15 @@ export class WorkerRests {
     return this.#pages.get(worker)?.cancelRest !== undefined
   }
 
-  /** Whether a worker that joins is admitted later: workers of its host have come and gone without having finished a block. */
-  mustWait(host: string): boolean {
-    return this.#run.phase === 'running' && this.#holdMs(host) > 0
-  }
-
-  #holdMs(host: string): number {
-    return Math.min(LONGEST_HOLD_MS, restAfter(this.leftWithout(host)))
-  }
-
-  /** A worker that joins has to wait. @param admit called after the time; earlier if the run ends */
-  hold(host: string, admit: () => void): void {
+  /**
+   * Whether a worker that joins is admitted later, since workers of its host have come and gone without having finished a block.
+   * @param wait called if so; returns what is called after the time, or earlier if the run ends
+   */
+  hold(host: string, wait: () => () => void): boolean {
     const left = this.leftWithout(host)
-    const ms = this.#holdMs(host)
+    const ms = Math.min(LONGEST_HOLD_MS, restAfter(left))
+    if (ms === 0 || this.#run.phase !== 'running') return false
+    const admit = wait()
     const message = `${left} workers on ${host} have ended without finishing a block; the next one may join in ${ms / 1000} s`
     this.#run.events.emit({ type: 'warning', message })
     const cancel = this.#run.options.clock.after(ms, () => {
@@ -103,6 +99,7 @@ export class WorkerRests {
       admit()
     })
     this.#held.set(admit, cancel)
+    return true
   }
 
   /** A worker has ended. @returns whether workers like it are of no use, so that nothing is gained by waiting for another one */

@@ -73,21 +73,21 @@ export class WorkerLinks {
       this.#guard(known, () => this.#attach(known, channel, join, true))
       return
     }
-    const { rests } = this.#parts
-    if (rests.mustWait(join.host)) this.#admitLater(channel, join)
-    else this.#admit(channel, join)
+    const isHeld = this.#parts.rests.hold(join.host, () => this.#admitLater(channel, join))
+    if (!isHeld) this.#admit(channel, join)
   }
 
-  #admitLater(channel: Channel<ServerMessage>, join: Join): void {
+  /** @returns what admits the worker, unless it has left */
+  #admitLater(channel: Channel<ServerMessage>, join: Join): () => void {
     let isOpen = true
     void channel.closed.then(() => {
       isOpen = false
     })
     // Until it is welcomed, a worker has nothing to say.
     channel.onMessage(() => channel.close())
-    this.#parts.rests.hold(join.host, () => {
+    return () => {
       if (isOpen) this.#admit(channel, join)
-    })
+    }
   }
 
   #admit(channel: Channel<ServerMessage>, join: Join): void {
