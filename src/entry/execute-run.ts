@@ -20,7 +20,8 @@ import { hasOwnCheck, isTaskNode, type Tasks } from '../runtime/tasks/task-node.
 import { arrayStore } from './arrays.ts'
 import { breathe, systemClock } from './clock.ts'
 import { CommandRelay } from './command-relay.ts'
-import { assertNothingLost, packOutputs } from './packed/pack-outputs.ts'
+import { keepFromPacking, packOutputs } from './packed/pack-outputs.ts'
+import { assertNothingLost } from './packed/replaced-files.ts'
 import { assertCanServe, startDashboardThread } from './pages/dashboard-thread.ts'
 import { keptCommand, variablesOfProcess } from './run-folder/continuation.ts'
 import { receiveCommands } from './run-folder/control/command-receiver.ts'
@@ -260,6 +261,7 @@ async function openParts(setting: Setting): Promise<RunParts> {
     const before = isLate ? undefined : await openRecord(setting, place)
     const workers = before?.isDone ? undefined : await openWorkers(setting)
     if (options.dashboard !== undefined) await assertCanServe(options.dashboard)
+    await using unpacked = await keepFromPacking(pipeline)
     // From here on the run can begin, so now it may forget what --overwrite replaces.
     if (options.overwrite) folder?.renew()
     const recorded = before ?? (await openRecord(setting, place))
@@ -269,6 +271,7 @@ async function openParts(setting: Setting): Promise<RunParts> {
     if (folder !== undefined) await showRun({ ...setting, pipeline: chosen }, folder.path, recorded, hasGrown)
     const id = recorded?.id ?? randomUUID()
     await (recorded?.createOutputs() ?? outputs.create(id))
+    await unpacked[Symbol.asyncDispose]()
     return {
       chosen,
       recorded,
@@ -328,7 +331,7 @@ async function noteProvenance(
       .noteEnd(id, (task) => done.has(task.id), ended)
       .catch((error) => warn(`An output doesn't say that it is complete: ${messageOf(error)}`))
     await recorded?.noteEnd()
-    await packOutputs(pipeline, { warn, report: (event) => events.emit(event) })
+    await packOutputs(pipeline, outputs.owned(id), { warn, report: (event) => events.emit(event) })
   }
 }
 

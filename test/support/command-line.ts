@@ -137,9 +137,10 @@ export const dyingAt = (place: number, signal: NodeJS.Signals = 'SIGKILL'): Node
 /**
  * The environment in which a run is killed while it packs its output into a file.
  * @param place before the n-th write (`write 2`), before the file gets its name, or before the folder beside it is removed;
- * with `hold`, it is not killed, but waits before the file gets its name, until its folder has a file `go-on`
+ * with `hold`, it is not killed, but waits before the file gets its name, until its folder has a file `go-on`;
+ * with `lock`, it waits before it takes the lock under which it packs, and makes a file `waits`
  */
-export const dyingPacking = (place: `write ${number}` | 'name' | 'remove' | 'hold'): NodeJS.ProcessEnv => ({
+export const dyingPacking = (place: `write ${number}` | 'name' | 'remove' | 'hold' | 'lock'): NodeJS.ProcessEnv => ({
   NODE_OPTIONS: `--import ${new URL('die-packing.ts', import.meta.url).href}`,
   BELLIS_TEST_DIE_PACKING: place,
 })

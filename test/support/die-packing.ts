@@ -21,9 +21,18 @@ fs.writeSync = ((file: number, ...rest: unknown[]) => {
 }) as typeof fs.writeSync
 
 const { link, rename } = promises
+const goOn = async () => {
+  while (!fs.existsSync('go-on')) await wait(20)
+}
 promises.link = async (from, to) => {
+  if (place === 'lock' && String(to).endsWith('.tmp-pack-lock')) {
+    if (fs.readFileSync(from, 'utf8').includes('"packing"') && !fs.existsSync('waits')) {
+      fs.writeFileSync('waits', '')
+      await goOn()
+    }
+  }
   if (place === 'name' && String(from).endsWith('.tmp-packed')) die()
-  if (place === 'hold' && String(from).endsWith('.tmp-packed')) while (!fs.existsSync('go-on')) await wait(20)
+  if (place === 'hold' && String(from).endsWith('.tmp-packed')) await goOn()
   return link(from, to)
 }
 promises.rename = async (from, to) => {

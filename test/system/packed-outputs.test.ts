@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { provenanceIn } from '../../src/core/progress/array-provenance.ts'
@@ -233,6 +233,86 @@ for (const { name, path } of [
       await ok('convert', input, paths[1] as string)
       assert.deepEqual(left(), [file])
       for (const array of paths) assert.equal(await hashVoxels(join(cwd, array)), await hashVoxels(input))
+    })
+  })
+}
+
+for (const file of ['out.zarr.zip', 'out.h5']) {
+  describe(`runs that write ${file} at the same time`, () => {
+    const part = ['--only', '0:40,0:100,0:100']
+
+    /** Converts into `a`, and does something while that run waits: before it packs, or with the packed file, which has no name yet. */
+    async function whileOneWaits(cwd: string, at: 'lock' | 'hold', action: () => Promise<void>) {
+      return bellis(['convert', input, `${file}/a`], {
+        cwd,
+        env: dyingPacking(at),
+        meanwhile: async ({ output }) => {
+          const waits = () =>
+            at === 'lock'
+              ? existsSync(join(cwd, 'waits'))
+              : new RegExp(`^packing \\S*${file} `, 'm').test(output.stderr)
+          await until('the run waits', waits)
+          await action()
+          writeFileSync(join(cwd, 'go-on'), '')
+        },
+      })
+    }
+    const made = (left: readonly string[]) => left.filter((name) => !['go-on', 'waits'].includes(name))
+
+    it('add no array to what is being packed: they are refused', async () => {
+      const { cwd, run, left } = place()
+      const first = await whileOneWaits(cwd, 'hold', async () => {
+        for (const args of [[], ['--overwrite', '--yes']]) {
+          const second = await run(['convert', input, `${file}/b`, ...args])
+          assert.equal(second.code, 2, second.stderr)
+          assert.match(
+            second.stderr,
+            new RegExp(`${file} is being packed by process \\d+ on .*; write to another file`),
+          )
+        }
+      })
+      assert.equal(first.code, 0, first.stderr)
+      assert.deepEqual(made(left()), [file])
+      assert.equal(await hashVoxels(join(cwd, file, 'a')), await hashVoxels(input))
+    })
+
+    it('pack nothing while an array is incomplete that was begun before the file is packed', async () => {
+      const { cwd, ok, left } = place()
+      const first = await whileOneWaits(cwd, 'lock', async () => {
+        await ok('convert', input, `${file}/b`, ...part)
+      })
+      assert.equal(first.code, 0, first.stderr)
+      assert.match(first.stderr, new RegExp(`${file} is not written yet, since b of it is not complete`))
+      assert.deepEqual(made(left()), [`${file}.unfinished.zarr`])
+      await ok('convert', input, `${file}/b`)
+      assert.deepEqual(made(left()), [file])
+      for (const inner of ['a', 'b']) {
+        assert.equal(await hashVoxels(join(cwd, file, inner)), await hashVoxels(input))
+      }
+    })
+
+    it('are packed together by the one that ends first, and the other one finds its array in the file', async () => {
+      const { cwd, ok, left } = place()
+      const first = await whileOneWaits(cwd, 'lock', async () => {
+        await ok('convert', input, `${file}/b`)
+        assert.deepEqual(made(left()), [file])
+      })
+      assert.equal(first.code, 0, first.stderr)
+      assert.deepEqual(made(left()), [file])
+      for (const inner of ['a', 'b']) {
+        assert.equal(await hashVoxels(join(cwd, file, inner)), await hashVoxels(input))
+      }
+    })
+
+    it('fail if what they wrote is in no file at their end', async () => {
+      const { cwd, ok } = place()
+      const first = await whileOneWaits(cwd, 'lock', async () => {
+        await ok('convert', input, `${file}/b`)
+        rmSync(join(cwd, file))
+        await ok('convert', input, `${file}/b`, '--overwrite', '--yes')
+      })
+      assert.equal(first.code, 1, first.stderr)
+      assert.match(first.stderr, new RegExp(`${file}/a was written by this run and is gone`))
     })
   })
 }

@@ -4,7 +4,14 @@ import { basename, dirname, join } from 'node:path'
 import { errnoOf } from '../../core/system-errors.ts'
 import { type LockHolder, newHolder, readHolder, STALE_MS, silenceOf, temporaryBeside, touch } from './lock-holder.ts'
 import { TEMPORARY_PREFIX } from './store.ts'
-import { awaitLock, type HeldLockFile, type LockFile, type LockPlace, TakenLock } from './taken-lock.ts'
+import {
+  awaitLock,
+  type HeldLockFile,
+  type LockFile,
+  type LockPlace,
+  TakenLock,
+  type WaitOptions,
+} from './taken-lock.ts'
 
 /**
  * Takes the lock of a file, which exists while it is held. The file names its holder. If that has ended without removing it, the lock is
@@ -56,9 +63,11 @@ function claimOn(path: string, holder: Found): string {
   return join(dirname(path), `${TEMPORARY_PREFIX}lock-${name}`)
 }
 
-/** Takes a lock, and waits for it if somebody else holds it. @param everyMs how often to try, on average */
-export const awaitLockFile = (path: string, everyMs = 20): Promise<LockFile> =>
-  awaitLock(() => takeLockFile(path), everyMs)
+/** Takes a lock, and waits for it if somebody else holds it. @param options.about what this process says of itself in the lock */
+export const awaitLockFile = (
+  path: string,
+  { about = {}, ...waiting }: WaitOptions & { readonly about?: Readonly<Record<string, string>> } = {},
+): Promise<LockFile> => awaitLock(() => takeLockFile(path, about), waiting)
 
 const placeOf = (path: string): LockPlace => ({
   where: path,

@@ -80,11 +80,23 @@ export class TakenLock implements LockFile {
   }
 }
 
-/** Takes a lock, and waits for it if somebody else holds it. @param everyMs how often to try, on average */
-export async function awaitLock(take: () => Promise<LockFile | HeldLockFile>, everyMs: number): Promise<LockFile> {
+/** How somebody waits for a lock. */
+export interface WaitOptions {
+  /** How often to try, on average. @default 20 */
+  readonly everyMs?: number | undefined
+  /** Is told each time that somebody else holds it; what it throws ends the waiting. */
+  readonly onHeld?: ((lock: HeldLockFile) => void) | undefined
+}
+
+/** Takes a lock, and waits for it if somebody else holds it. @throws what `take` and `onHeld` throw */
+export async function awaitLock(
+  take: () => Promise<LockFile | HeldLockFile>,
+  { everyMs = 20, onHeld }: WaitOptions = {},
+): Promise<LockFile> {
   for (;;) {
     const lock = await take()
     if (lock.status === 'taken') return lock
+    onHeld?.(lock)
     await new Promise((resolve) => setTimeout(resolve, everyMs * (0.5 + Math.random())))
   }
 }

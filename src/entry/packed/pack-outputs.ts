@@ -1,123 +1,167 @@
 import { existsSync, statSync } from 'node:fs'
-import { link, rename, rm } from 'node:fs/promises'
+import { link, mkdir, rename, rm, rmdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { type NewDataset, writeArrays } from '../../adapters/hdf5/writing/write-arrays.ts'
 import { ioError } from '../../adapters/zarr/files/file-errors.ts'
 import { syncFolder, temporaryName } from '../../adapters/zarr/files/replace-file.ts'
-import { awaitLockFile } from '../../adapters/zarr/lock-file.ts'
-import { TEMPORARY_PREFIX } from '../../adapters/zarr/store.ts'
+import type { LockFile } from '../../adapters/zarr/taken-lock.ts'
 import { packContainer } from '../../adapters/zarr/zip/packed-container.ts'
-import { ConfigError } from '../../core/errors.ts'
+import { ConfigError, InfrastructureError } from '../../core/errors.ts'
 import type { RunEvent } from '../../core/events.ts'
 import { provenanceIn } from '../../core/progress/array-provenance.ts'
+import type { WireTask } from '../../core/protocol/messages.ts'
 import { ResourceStack } from '../../core/resource-stack.ts'
-import { errnoOf } from '../../core/system-errors.ts'
+import { errnoOf, isMissingFile } from '../../core/system-errors.ts'
 import type { PlannedPipeline } from '../../runtime/tasks/planned-task.ts'
 import { arrayStore, packedArrays, parseDatasetPath } from '../arrays.ts'
 import { readMark } from '../run-folder/output-mark.ts'
 import { datasetOf } from './hdf5-files.ts'
-import { isPacked, isUnfinished, type PackedFile, packedFile } from './packed-file.ts'
+import { isLeft, lockToMakeArrays, lockToPack, PACKED } from './pack-lock.ts'
+import { finishedPath, isPacked, type PackedFile, packedFile } from './packed-file.ts'
+import { assertNothingLost, filesOf, replacedOutputs } from './replaced-files.ts'
 import { isOme } from './zip-files.ts'
 
-/** Of the folder, while its arrays are being packed. */
-const PACK_LOCK = `${TEMPORARY_PREFIX}pack-lock`
-/** In the folder: the file as far as it is packed. It is replaced by the next one who packs. */
-const PACKED = `${TEMPORARY_PREFIX}packed`
-
-/** The files that outputs of a run are part of, one for each. */
-function filesOf({ tasks }: PlannedPipeline): readonly PackedFile[] {
-  const files = new Map<string, PackedFile>()
-  for (const { path } of tasks.flatMap(({ outputs }) => outputs)) {
-    const file = packedFile(parseDatasetPath(path))
-    if (file !== undefined) files.set(file.path, file)
-  }
-  return [...files.values()]
-}
-
-/**
- * Refuses a run that would replace a file with arrays that it doesn't write: they would be lost.
- * @throws ConfigError `DATASET_EXISTS`; what listing a file throws
- */
-export async function assertNothingLost(pipeline: PlannedPipeline): Promise<void> {
-  const written = pipeline.tasks
-    .flatMap(({ outputs }) => outputs)
-    .filter(({ options }) => options.ifExists === 'replace')
-    .map(({ path }) => arrayStore.canonicalPath(path))
-  for (const file of filesOf(pipeline)) {
-    if (!isPacked(file)) continue
-    const own = new Set(written.filter((path) => path.startsWith(arrayStore.canonicalPath(file.path))))
-    if (own.size === 0) continue
-    const others = (await packedArrays.arraysIn(file)).filter(
-      (inner) => !own.has(arrayStore.canonicalPath(inner === '' ? file.path : `${file.path}/${inner}`)),
-    )
-    const [first] = others
-    if (first === undefined) continue
-    throw new ConfigError(
-      'DATASET_EXISTS',
-      `${file.path} has other arrays, too, such as ${first}, which would be lost: such files are written once; write to another file.`,
-    )
-  }
-}
-
-/**
- * Writes the files that outputs of a run are part of, now that they are complete. A file gets its name once it is on the disk, and only
- * then the folder with its arrays is removed.
- * @param options `warn` gets a message for each file that can't be written yet, `report` the start and the end of each other one
- * @throws InfrastructureError `DISK_FULL`, `IO_ERROR`; ConfigError `READ_ONLY`
- */
-export async function packOutputs(
-  pipeline: PlannedPipeline,
-  { warn, report }: { readonly warn: (message: string) => void; readonly report: (event: PackingEvent) => void },
-): Promise<void> {
-  for (const file of filesOf(pipeline)) {
-    if (isLeft(file)) await removeFolder(file.unfinished)
-    if (!isUnfinished(file)) continue
-    const incomplete = await incompleteArray(file)
-    if (incomplete === undefined) await reported(file, report)
-    else {
-      warn(
-        `${file.path} is not written yet, since ${incomplete} of it is not complete; what is done is in ${file.unfinished}.`,
-      )
-    }
-  }
+/** What packing says of itself. */
+export interface PackingReports {
+  /** Gets a message for each file that can't be written yet, and for each one that another run is packing. */
+  readonly warn: (message: string) => void
+  /** Gets the start and the end of each other one. */
+  readonly report: (event: PackingEvent) => void
 }
 
 type PackingEvent = Extract<RunEvent, { readonly type: 'packing' | 'packed' }>
 
-async function reported(file: PackedFile, report: (event: PackingEvent) => void): Promise<void> {
-  const { path } = file
-  const start = performance.now()
-  report({ type: 'packing', path })
-  await pack(file)
-  report({ type: 'packed', path, bytes: statSync(path).size, seconds: (performance.now() - start) / 1000 })
+/** The arrays that a run has written, and the id in their marks. */
+type WrittenArrays = NonNullable<WireTask['owns']>
+
+/**
+ * Writes the files that outputs of a run are part of, now that they are complete. A file gets its name once it is on the disk, and only
+ * then the folder with its arrays is removed.
+ * @param written by this run: they are in the file, or in the folder, when this returns
+ * @throws InfrastructureError `DISK_FULL`, `IO_ERROR`; ConfigError `READ_ONLY`, `DATASET_EXISTS`
+ */
+export async function packOutputs(
+  pipeline: PlannedPipeline,
+  written: WrittenArrays,
+  reports: PackingReports,
+): Promise<void> {
+  for (const file of filesOf(pipeline)) {
+    await packFile(file, reports)
+    await assertKept(file, written)
+  }
 }
 
-/** The path of an array in the folder that a run still has to complete. */
-async function incompleteArray(file: PackedFile): Promise<string | undefined> {
-  for (const path of await packedArrays.arraysBeside(file)) {
-    await using array = await arrayStore.open(path === '' ? file.unfinished : `${file.unfinished}/${path}`)
-    if (provenanceIn(array.attributes)?.ended === undefined) return path === '' ? 'the array' : path
+/**
+ * Keeps the files that outputs of a run are part of from being packed, while the run makes its arrays: what is packed is decided when all
+ * of them are marked as being written. Disposing ends this.
+ * @throws ConfigError `RUN_LOCKED` for a file that is being packed, and what `assertNothingLost` throws; InfrastructureError `IO_ERROR`
+ */
+export async function keepFromPacking(pipeline: PlannedPipeline): Promise<AsyncDisposable> {
+  await using open = new ResourceStack()
+  const replaced = new Set(replacedOutputs(pipeline).map((path) => packedFile(parseDatasetPath(path))?.path))
+  // In the same order in all runs, so that no two of them wait for each other.
+  for (const file of filesOf(pipeline).toSorted((a, b) => (a.path < b.path ? -1 : 1))) {
+    const folder = await folderForArrays(file, replaced.has(file.path))
+    if (folder !== undefined) open.use(folder)
+  }
+  await assertNothingLost(pipeline)
+  return open.move()
+}
+
+/** @returns undefined for a file that is there and stays */
+async function folderForArrays(file: PackedFile, isReplaced: boolean): Promise<AsyncDisposable | undefined> {
+  const { unfinished } = file
+  while (isReplaced || !isPacked(file)) {
+    try {
+      await mkdir(unfinished, { recursive: true })
+      const lock = await lockToMakeArrays(file)
+      // What a killed run has packed is not packed again.
+      if (isLeft(file)) await removeFolder(unfinished)
+      else return lockedFolder(unfinished, lock)
+      await lock[Symbol.asyncDispose]()
+    } catch (error) {
+      // Whoever packed it has removed it meanwhile.
+      if (isMissingFile(error) && existsSync(dirname(unfinished))) continue
+      throw ioError('write', unfinished, error)
+    }
   }
   return undefined
 }
 
-async function pack(file: PackedFile): Promise<void> {
+const lockedFolder = (folder: string, lock: LockFile): AsyncDisposable => ({
+  async [Symbol.asyncDispose]() {
+    await lock[Symbol.asyncDispose]()
+    // It fails, as it should, for a folder that has arrays by then.
+    await rmdir(folder).catch(() => {})
+  },
+})
+
+/** Makes the file of the folder beside it, unless it is there, or an array of it still has to be completed. */
+async function packFile(file: PackedFile, { warn, report }: PackingReports): Promise<void> {
+  if (!existsSync(file.unfinished)) return
+  await using lock = await lockToPack(file, warn)
+  if (lock === undefined) return
+  if (isLeft(file)) return await removeFolder(file.unfinished)
+  // No array is made, or written again, before the lock is released.
+  const { inner, incomplete } = await arraysToPack(file)
+  if (inner.length === 0) return
+  if (isPacked(file)) throw appeared(file)
+  if (incomplete !== undefined) {
+    return warn(
+      `${file.path} is not written yet, since ${incomplete} of it is not complete; what is done is in ${file.unfinished}.`,
+    )
+  }
+  const { path } = file
+  const start = performance.now()
+  report({ type: 'packing', path })
+  await pack(file, inner, lock)
+  report({ type: 'packed', path, bytes: statSync(path).size, seconds: (performance.now() - start) / 1000 })
+}
+
+/** The paths of the arrays in the folder beside a file, and that of one which a run still has to complete. */
+async function arraysToPack(file: PackedFile) {
+  const inner = await packedArrays.arraysBeside(file)
+  for (const path of inner) {
+    await using array = await arrayStore.open(besideFile(file, path))
+    if (provenanceIn(array.attributes)?.ended === undefined) {
+      return { inner, incomplete: path === '' ? 'the array' : path }
+    }
+  }
+  return { inner, incomplete: undefined }
+}
+
+const besideFile = ({ unfinished }: PackedFile, inner: string): string =>
+  inner === '' ? unfinished : `${unfinished}/${inner}`
+
+/** Nobody has written these arrays but this run, and it must not say that they are there if others have removed them. */
+async function assertKept(file: PackedFile, { id, outputs }: WrittenArrays): Promise<void> {
+  for (const output of outputs) {
+    const path = finishedPath(output)
+    if (packedFile(parseDatasetPath(path))?.path !== file.path) continue
+    const found = await readMark(isPacked(file) ? path : output).catch((error) => {
+      if (error instanceof ConfigError) return undefined
+      throw error
+    })
+    if (found?.id === id) continue
+    throw new InfrastructureError(
+      'IO_ERROR',
+      `${path} was written by this run and is gone: another run or program has replaced or removed ${isPacked(file) ? file.path : file.unfinished} meanwhile; start again with --overwrite, or write to another file.`,
+    )
+  }
+}
+
+async function pack(file: PackedFile, arrays: readonly string[], lock: LockFile): Promise<void> {
   const { path, unfinished } = file
   const packed = join(unfinished, PACKED)
-  await using _lock = await awaitLockFile(join(unfinished, PACK_LOCK)).catch((error) => {
-    // Another run has just packed it.
-    if (isPacked(file)) return undefined
-    throw ioError('write', unfinished, error)
-  })
-  if (isPacked(file)) return
   try {
     if (file.kind === 'zip') await packContainer(unfinished, packed, { isOme: isOme(file) })
-    else await packDatasets(file, packed)
+    else await packDatasets(file, arrays, packed)
   } catch (error) {
     // A full disk has room for other things then.
     await rm(packed, { force: true }).catch(() => {})
     throw error
   }
+  lock.lost.throwIfAborted()
   try {
     await giveName(packed, path)
     await syncFolder(dirname(path))
@@ -128,11 +172,11 @@ async function pack(file: PackedFile): Promise<void> {
   await removeFolder(unfinished)
 }
 
-async function packDatasets(file: PackedFile, target: string): Promise<void> {
+async function packDatasets(file: PackedFile, arrays: readonly string[], target: string): Promise<void> {
   await using open = new ResourceStack()
   const datasets: NewDataset[] = []
-  for (const inner of await packedArrays.arraysBeside(file)) {
-    const path = `${file.unfinished}/${inner}`
+  for (const inner of arrays) {
+    const path = besideFile(file, inner)
     datasets.push(datasetOf(inner, open.use(await arrayStore.open(path)), await readMark(path)))
   }
   await writeArrays(target, datasets)
@@ -149,20 +193,12 @@ async function giveName(packed: string, path: string): Promise<void> {
   }
 }
 
-const appeared = ({ path, unfinished }: PackedFile, cause: unknown): ConfigError =>
+const appeared = ({ path, unfinished }: PackedFile, cause?: unknown): ConfigError =>
   new ConfigError(
     'DATASET_EXISTS',
     `${path} was made by another program meanwhile, so it was not replaced; move it away and run again: the result is in ${unfinished}.`,
     { cause },
   )
-
-/** Whether a run has packed the folder beside the file, and was killed before it had removed it. */
-function isLeft({ path, unfinished }: PackedFile): boolean {
-  const [file, packed] = [path, join(unfinished, PACKED)].map((name) =>
-    statSync(name, { bigint: true, throwIfNoEntry: false }),
-  )
-  return file !== undefined && packed !== undefined && file.ino === packed.ino && file.dev === packed.dev
-}
 
 /** Removes what is not needed any more, so that nobody sees a part of it. */
 async function removeFolder(folder: string): Promise<void> {

@@ -64,7 +64,7 @@ export async function liveHolder(bucket: ObjectBucket, key: string): Promise<Loc
 
 /** Takes a lock, and waits for it if somebody else holds it. */
 export const awaitObjectLock = (bucket: ObjectBucket, key: string, where: string, everyMs = 100): Promise<LockFile> =>
-  awaitLock(() => takeObjectLock(bucket, key, where), everyMs)
+  awaitLock(() => takeObjectLock(bucket, key, where), { everyMs })
 
 const placeOf = (bucket: ObjectBucket, key: string, where: string, content: readonly Uint8Array[]): LockPlace => ({
   where,
