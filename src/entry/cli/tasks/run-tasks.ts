@@ -64,16 +64,27 @@ export async function runTasks(
   using reporting = untilReported(watch)
   const { result, hasChangedInputs } = await runInTerminal(pipeline, options, flags, watch)
   reporting.begin()
+  const { conclusion, failure } = isComplete(result) ? await settled(conclude) : {}
   reportRun(result, flags, {
     written: keptOutputs(pipeline),
     planned: pipeline.tasks,
     hasChangedInputs,
-    ...given({ shown, main, conclusion: isComplete(result) ? await conclude?.() : undefined }),
+    ...given({ shown, main, conclusion }),
   })
+  if (failure !== undefined) throw failure.error
   if (isComplete(result)) for (const text of await staleLevels(pipeline, result)) warn(flags, text)
   if (result.stopped) process.exitCode = 130
   else if (!result.ok) process.exitCode = 1
   return result
+}
+
+/** What is there to say at the end; a failure does not keep the report of the blocks back. */
+async function settled(conclude: TaskRunning['conclude']) {
+  try {
+    return { conclusion: await conclude?.() }
+  } catch (error) {
+    return { failure: { error } }
+  }
 }
 
 /** Whether all blocks are done, and none was left out. */
