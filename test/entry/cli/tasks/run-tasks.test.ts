@@ -18,7 +18,7 @@ it('a run is reported although what is said at its end fails, which is the error
   const print = (what: string | Uint8Array) => (typeof what === 'string' ? printed.push(what) > 0 : write(what))
   t.mock.method(process.stdout, 'write', print)
   const conclude = () => Promise.reject(new Error('the input has gone'))
-  const flags = { pool: { all: 'inline' }, runDir: join(folder.path, 'runs') } as const
+  const flags = { pool: { all: 'inline', tasks: {} }, runDir: join(folder.path, 'runs') } as const
   await assert.rejects(runTasks([convert({ input, output })], flags, { conclude }), /^Error: the input has gone$/)
   t.mock.reset()
   assert.match(printed.join(''), /^Written: .*out\.zarr$/m)
