@@ -149,7 +149,10 @@ describe('a run of only some blocks', () => {
         ['--only', 'tasks.txt'],
         /tasks\.txt, line 1: the run has no task "blur"; write task\/index, with one of smooth/,
       ],
-      [['--only', '9000,0,0:40,4,4'], /no block of the run writes in the region 9000,0,0:40,4,4; see bellis plan/],
+      [
+        ['--only', '9000,0,0:40,4,4'],
+        /no block writes in the region 9000,0,0:40,4,4; the blocks of the run write in 0,0,0:\S+ nm\./,
+      ],
       [['--only', 'failed', '--overwrite', '--yes'], /expected without overwrite, which forgets all blocks/],
     ]
     for (const [args, message] of cases) {

@@ -488,6 +488,14 @@ describe('what is kept of a run', () => {
       { id: 'smooth', blocks: 1, failedAttempts: 0 },
     ])
     assert.equal((await json('status', name)).tasks[0].left, 1)
+    for (const roi of ['9000,0,0:40,4,4', '200:210,0:10,0:10']) {
+      const outside = await bellis(['reset', name, '--roi', roi, '--yes'], { cwd })
+      assert.equal(outside.code, 2)
+      assert.match(
+        outside.stderr,
+        /^bellis: No block writes in the region \S+; the blocks of the run write in 0,0,0:\S+ nm\.$/m,
+      )
+    }
     assert.equal((await json('smooth', 'out.zarr/raw', 'out.zarr/soft', ...chain)).tasks[0].skipped, 7)
     assert.deepEqual(await json('reset', name, '--yes'), [{ id: 'smooth', blocks: 8, failedAttempts: 0 }])
     assert.equal((await json('smooth', 'out.zarr/raw', 'out.zarr/soft', ...chain)).tasks[0].skipped, 0)

@@ -1,6 +1,6 @@
 import { ConfigError } from '../errors.ts'
 import { growRoi, intersectRoi, type Roi, roi } from '../geometry/roi.ts'
-import { parseRoi } from '../geometry/roi-text.ts'
+import { parseRoi, showRoiInNm } from '../geometry/roi-text.ts'
 import type { WorldUnit } from '../geometry/world-unit.ts'
 import type { BlockGrid } from '../grid/block-grid.ts'
 import { type IndexBox, isEmptyBox } from '../grid/index-box.ts'
@@ -34,16 +34,39 @@ export function forgottenBoxes(
 ): IndexBox[][] {
   const ids = tasks.map(({ id }) => id)
   assertKnown(ids, chosen)
-  return boxesBehind(
-    tasks.map(({ id, grid, after, unit, isTransient }) => {
-      const voxelSize = grid.shape.map(() => 1)
-      const place = { voxelSize, offset: voxelSize.map(() => 0) }
-      // Rois in voxels are converted before: tasks may have several voxel sizes.
-      const region = text === undefined ? grid.totalWriteRoi : parseRoi(text, unit, place)
-      const isChosen = chosen === undefined || chosen.includes(id)
-      const before = after.map((task) => ids.indexOf(task))
-      return { grid, after: before, isTransient, ...(isChosen ? { region } : {}) }
-    }),
+  const isChosen = ({ id }: ForgettableTask) => chosen === undefined || chosen.includes(id)
+  const chain = tasks.map((task) => {
+    const { grid, after, unit, isTransient } = task
+    const voxelSize = grid.shape.map(() => 1)
+    const place = { voxelSize, offset: voxelSize.map(() => 0) }
+    // Rois in voxels are converted before: tasks may have several voxel sizes.
+    const region = text === undefined ? grid.totalWriteRoi : parseRoi(text, unit, place)
+    const before = after.map((other) => ids.indexOf(other))
+    return { grid, after: before, isTransient, ...(isChosen(task) ? { region } : {}) }
+  })
+  const isMet = ({ grid, region }: (typeof chain)[number]) => region !== undefined && !isEmptyBox(grid.blockBox(region))
+  if (text !== undefined && !chain.some(isMet)) throw outsideOf(text, tasks.filter(isChosen))
+  return boxesBehind(chain)
+}
+
+/** A task of which blocks are chosen by a region. */
+type RegionTask = Pick<ForgettableTask, 'id' | 'grid' | 'unit'>
+
+/** That no block of these tasks writes in a region. @param at where the region was read @default nowhere in particular */
+export function outsideOf(text: string, tasks: readonly RegionTask[], at = ''): ConfigError {
+  const idsByRegion = new Map<string, string[]>()
+  for (const { id, grid, unit } of tasks) {
+    const written = showRoiInNm(grid.totalWriteRoi, unit)
+    idsByRegion.set(written, [...(idsByRegion.get(written) ?? []), `"${id}"`])
+  }
+  const [first, ...others] = [...idsByRegion]
+  const regions =
+    others.length === 0 && first !== undefined
+      ? `${first[0]} nm`
+      : [...idsByRegion].map(([region, ids]) => `${region} nm (${ids.join(', ')})`).join(', ')
+  return new ConfigError(
+    'INVALID_ROI',
+    `${at}${at === '' ? 'No' : 'no'} block writes in the region ${text}; the blocks of the run write in ${regions}.`,
   )
 }
 

@@ -17,7 +17,7 @@ import {
 
 /**
  * A half-open box: from `offset` up to `offset + shape`, exclusive. Plain data, never changed. In a text it is `0,0,0:20,256,384`, unless it
- * was written as a literal.
+ * was written as a literal: in the unit in which it counts, that of the arrays of a task; `showRoiInNm` is in nm.
  */
 export interface Roi<U extends Unit = 'world'> {
   readonly offset: Coordinate<U>

@@ -46,8 +46,9 @@ export interface Forgotten {
 export async function resetRun(folder: string, options: ResetOptions): Promise<Forgotten[]> {
   const document = documentOf(folder)
   const tasks = document.tasks.map(forgettable)
-  // Refused before anything is opened.
-  forgottenBoxes(tasks, { tasks: options.tasks })
+  const roi = options.roi === undefined ? undefined : await inNanometers(options.roi, document)
+  // Refused before the record is opened.
+  forgottenBoxes(tasks, { roi, tasks: options.tasks })
   using _held = holdRunFolder(folder, document)
   await using store = await openProgressStore(options.place ?? document.progress, folder)
   const name = store === undefined ? '' : await recordName(store, folder)
@@ -55,7 +56,7 @@ export async function resetRun(folder: string, options: ResetOptions): Promise<F
   if (store === undefined || identity === undefined) return []
   await using _lock = await store.lock?.(name, { ...identityOfProcess(), since: Date.now() }, hasEnded)
   await using record = await store.open(identity)
-  const chosen = await chooseAll(record, document, options)
+  const chosen = await chooseAll(record, document, { ...options, roi })
   const forgotten = chosen.map((task) => task.forgotten)
   await options.confirm?.(forgotten)
   const forgottenIds = new Set(chosen.filter(({ blocks }) => blocks === 'all' || blocks.size > 0).map(idOf))
@@ -110,13 +111,13 @@ function documentOf(folder: string): RunDocument {
   )
 }
 
+/** @param options with a region in nm */
 async function chooseAll(
   reader: RunReader,
   document: RunDocument,
   { failed = false, roi, tasks }: ResetOptions,
 ): Promise<ChosenBlocks[]> {
-  const region = roi === undefined ? undefined : await inNanometers(roi, document)
-  const boxes = failed ? [] : forgottenBoxes(document.tasks.map(forgettable), { roi: region, tasks })
+  const boxes = failed ? [] : forgottenBoxes(document.tasks.map(forgettable), { roi, tasks })
   const chosen: ChosenBlocks[] = []
   for (const [number, task] of document.tasks.entries()) {
     const isLeft = failed && tasks !== undefined && !tasks.includes(task.id)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { boxesBehind, type ChainedGrid } from '../../../src/core/control/forgotten-region.ts'
+import { boxesBehind, type ChainedGrid, forgottenBoxes } from '../../../src/core/control/forgotten-region.ts'
 import { meetsRoi, roi } from '../../../src/core/geometry/roi.ts'
 import { type Block, createBlockGrid } from '../../../src/core/grid/block-grid.ts'
 import { anyGridOptions } from '../../support/grid-model.ts'
@@ -89,4 +89,36 @@ describe('what is forgotten with a region', () => {
       )
     })
   }
+})
+
+describe('a region in which no block writes', () => {
+  const along = (offset: number, length: number) => {
+    const block = roi([0], [10])
+    return createBlockGrid({ totalRoi: roi([offset], [length]), readRoi: block, writeRoi: block, fit: 'shrink' })
+  }
+  const tasks = [
+    { id: 'first', grid: along(0, 100), after: [], unit: 'nm', isTransient: false },
+    { id: 'second', grid: along(0, 100), after: ['first'], unit: 'nm', isTransient: false },
+    { id: 'third', grid: along(50_000, 20_000), after: [], unit: 'pm', isTransient: false },
+  ] as const
+
+  it('is refused with the regions of the tasks in question', () => {
+    const refused = (text: string, chosen?: readonly string[]) => () =>
+      forgottenBoxes(tasks, { roi: text, ...(chosen === undefined ? {} : { tasks: chosen }) })
+    assert.throws(refused('100:5'), {
+      code: 'INVALID_ROI',
+      message:
+        'No block writes in the region 100:5; the blocks of the run write in 0:100 nm ("first", "second"), 50:20 nm ("third").',
+    })
+    assert.throws(refused('80:5', ['third']), {
+      message: 'No block writes in the region 80:5; the blocks of the run write in 50:20 nm.',
+    })
+  })
+
+  it('is that of a chosen task, whatever others write', () => {
+    assert.throws(() => forgottenBoxes(tasks, { roi: '80:5', tasks: ['third'] }))
+    const [first, second, third] = forgottenBoxes(tasks, { roi: '80:5' })
+    assert.deepEqual([first?.length, second?.length, third?.length], [1, 2, 0])
+    assert.equal(forgottenBoxes(tasks, { tasks: ['third'] })[2]?.length, 1)
+  })
 })

@@ -2,6 +2,7 @@ import { readNamedText } from '../../../adapters/files/open-file.ts'
 import { rowMajorStrides } from '../../../core/array/strides.ts'
 import { isRegion, type ListedBlocks, parseBlockList } from '../../../core/control/block-list.ts'
 import { leftOutBlocks, setBit } from '../../../core/control/chosen-blocks.ts'
+import { outsideOf } from '../../../core/control/forgotten-region.ts'
 import { ConfigError, messageOf } from '../../../core/errors.ts'
 import type { Roi } from '../../../core/geometry/roi.ts'
 import { isSlice, parseRoi } from '../../../core/geometry/roi-text.ts'
@@ -112,10 +113,7 @@ function addRegion(
     })
   }
   if (count > 0) return
-  throw new ConfigError(
-    'INVALID_ROI',
-    `${at}: no block of the run writes in the region ${roi}; see bellis plan for what it writes.`,
-  )
+  throw outsideOf(roi, tasks, `${at}: `)
 }
 
 /** A region in nm, or in voxels of the first dataset that the run reads, or else writes. */
