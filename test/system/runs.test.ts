@@ -64,6 +64,40 @@ describe('bellis runs', () => {
     assert.equal(first.slice(at, at + 6), 'sample', 'columns are aligned')
   })
 
+  it('says which run has replaced an output since, and offers no command to continue', async () => {
+    using other = temporaryFolder()
+    const at = (...args: string[]) => bellis(args, { cwd: other.path })
+    const input = join(folder.path, 'sample.hdf/volumes/raw')
+    const smooth = (sigma: number, ...more: string[]) =>
+      at('smooth', input, 'out.zarr/s', '--sigma', String(sigma), '--pool', 'inline', '--quiet', ...more)
+    assert.equal((await smooth(1)).code, 0)
+    const [first] = JSON.parse((await at('runs', '--json')).stdout)
+    assert.deepEqual(first.replaced, [])
+    // It would have a command to continue it.
+    assert.equal((await at('reset', first.run, '--yes')).code, 0)
+    assert.equal((await smooth(2, '--overwrite', '--yes')).code, 0)
+    const [second, before] = JSON.parse((await at('runs', '--json')).stdout)
+    assert.deepEqual([second.replaced, before.run, before.continueWith], [[], first.run, undefined])
+    const [{ path, run, started }, ...more] = before.replaced
+    assert.deepEqual([path, run, more], ['out.zarr/s', second.run, []])
+    assert.ok(Number.isFinite(Date.parse(started)))
+    const listed = await at('runs')
+    assert.match(listed.stdout, new RegExp(`^${first.run} .*\\n  replaced by ${second.run}\\n$`, 'm'))
+    const text = (await at('status', first.run)).stdout.replaceAll(/\s+/g, ' ')
+    assert.ok(text.includes(`! out.zarr/s was replaced by ${second.run}, started `), text)
+    assert.match(text, /no longer there\. To make it again: bellis resume \S+ -- --overwrite/)
+    assert.doesNotMatch(text, /To continue/)
+    const status = JSON.parse((await at('status', first.run, '--json')).stdout)
+    assert.deepEqual([status.replaced, status.continueWith], [before.replaced, undefined])
+    assert.doesNotMatch((await at('status', second.run)).stdout, /replaced/)
+    // The command that is printed makes it again, and then it is the other one that was replaced.
+    const again = /bellis resume \S+ -- --overwrite/.exec(text)?.[0] ?? ''
+    assert.equal((await runLine(`${again} --yes`, { cwd: other.path })).code, 0)
+    const after = JSON.parse((await at('runs', '--json')).stdout)
+    const replacedBy = after.map((each: { replaced: { run: string }[] }) => each.replaced[0]?.run)
+    assert.deepEqual(replacedBy, [undefined, first.run])
+  })
+
   it('has the same for programs', async () => {
     const [bug, second, first] = await json('runs')
     const of = ({ from, to, parameters }: Record<string, unknown>) => ({ from, to, parameters })

@@ -25,6 +25,11 @@ export interface RunOverview {
   readonly continueWith?: string
 }
 
+/** The same of a run of which outputs were replaced: what would continue it is refused. */
+export function withoutContinuation({ continueWith: _, ...overview }: RunOverview): RunOverview {
+  return overview
+}
+
 /** Describes runs so that they can be told apart. @returns one overview per run, in the same order */
 export function overviewsOf(states: readonly RunState[]): RunOverview[] {
   return states.map((state) => {

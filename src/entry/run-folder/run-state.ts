@@ -26,6 +26,8 @@ export interface RunState {
   readonly tasks: readonly RecordedTaskState[]
   /** Whether there is a record; without one no block is known to be done. */
   readonly isRecorded: boolean
+  /** The id of the record, if it has one. */
+  readonly record?: string
 }
 
 /** The recorded state of a task. `total` = `completed` + `failed` + `left`. */
@@ -72,12 +74,13 @@ export async function readRunState(
       isHeld: holder !== undefined,
       lastEnd: lastEndOf(live),
       isRecorded: recorded !== undefined,
-      tasks: recorded === undefined ? (live?.tasks ?? document.tasks.map(uncounted)) : withLive(recorded, live),
+      tasks: recorded === undefined ? (live?.tasks ?? document.tasks.map(uncounted)) : withLive(recorded.tasks, live),
     }),
     ...(holder === undefined ? {} : { holder }),
     ...(live === undefined ? {} : { live }),
-    tasks: recorded ?? document.tasks.map(({ id, blocks }) => nothingOf(id, blocks)),
+    tasks: recorded?.tasks ?? document.tasks.map(({ id, blocks }) => nothingOf(id, blocks)),
     isRecorded: recorded !== undefined,
+    ...given({ record: recorded?.id }),
   }
 }
 
@@ -115,7 +118,7 @@ async function readTasks(
   { tasks }: RunDocument,
   place: ProgressPlace,
   limit: number,
-): Promise<RecordedTaskState[] | undefined> {
+): Promise<{ readonly tasks: readonly RecordedTaskState[]; readonly id: string | undefined } | undefined> {
   await using store = await openProgressStore(place, folder)
   await using reader = await store?.read(await recordName(store, folder))
   if (reader === undefined) return undefined
@@ -144,7 +147,7 @@ async function readTasks(
     const failedBlocks = blocks.toSorted((a, b) => a - b)
     states.push({ ...counts, ...given({ mask }), failures, done, failedBlocks })
   }
-  return states
+  return { tasks: states, id: reader.identity.id }
 }
 
 /** The tasks of a run are part of its name. @throws InfrastructureError `CORRUPT_DATA` */

@@ -8,10 +8,11 @@ import { showValue } from '../../../core/text/parameters.ts'
 import { shorten } from '../../../core/text/shorten.ts'
 import { ownCommand } from '../../own-command.ts'
 import { findingsOf, type RunFindings } from '../../run-folder/provenance/findings-of-run.ts'
-import { overviewsOf, type RunOverview } from '../../run-folder/run-overview.ts'
+import { showReplaced } from '../../run-folder/provenance/replaced-outputs.ts'
+import { overviewsOf, type RunOverview, withoutContinuation } from '../../run-folder/run-overview.ts'
 import { runsHome } from '../../run-folder/run-place.ts'
 import { type RecordedTaskState, type RunState, readRuns } from '../../run-folder/run-state.ts'
-import { withCommand } from '../layout.ts'
+import { withCommand, wrapped } from '../layout.ts'
 import { type CommonOptions, commonOptions } from '../options.ts'
 import { printJson, say, warn } from '../output.ts'
 import { type Column, table } from '../table.ts'
@@ -68,8 +69,10 @@ async function showRuns(flags: RunsFlags): Promise<void> {
   const all = await readRuns(home, (name, error) => warn(flags, `${name}: ${messageOf(error)}`))
   const states = all.filter(({ condition }) => flags.state?.includes(condition) ?? true)
   states.sort(ORDERS[flags.sort ?? 'active'])
-  const overviews = overviewsOf(states)
   const findings = await Promise.all(states.map(findingsOf))
+  const overviews = overviewsOf(states).map((overview, i) =>
+    findings[i]?.replaced.length ? withoutContinuation(overview) : overview,
+  )
   if (flags.json) {
     printJson(states.map((state, i) => ({ ...runDocument(state), ...overviews[i], ...findings[i] })))
     return
@@ -94,7 +97,7 @@ const COLUMNS: readonly Column[] = [
   { name: 'PARAMETERS', givesWay: 1, isBelow: true },
 ]
 
-/** A table, with a command below each run that can be continued, and below those whose code or inputs have changed. */
+/** A table, with a command below each run that can be continued, below those whose code or inputs have changed, and what has replaced outputs. */
 function describeRuns(
   states: readonly RunState[],
   overviews: readonly RunOverview[],
@@ -107,10 +110,11 @@ function describeRuns(
     ...lines.flatMap((line, i) => {
       const { continueWith } = overviews[i] as RunOverview
       const { folder } = states[i] as RunState
-      const { changedInputs, olderBlocks } = findings[i] as RunFindings
+      const { changedInputs, olderBlocks, replaced } = findings[i] as RunFindings
       const status = ownCommand('status', folder)
       return [
         line,
+        ...(replaced.length > 0 ? [wrapped(`  ${showReplaced(replaced)}`, 4)] : []),
         ...(changedInputs.length > 0 ? [withCommand('  inputs have changed since', status)] : []),
         ...(olderBlocks.length > 0 ? [withCommand('  blocks of older code', status)] : []),
         ...(continueWith === undefined ? [] : [withCommand('  to continue', continueWith)]),

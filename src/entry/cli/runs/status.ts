@@ -10,10 +10,10 @@ import { printableLine } from '../../../core/text/printable.ts'
 import { ownCommand } from '../../own-command.ts'
 import { startDashboard } from '../../pages/dashboard-server.ts'
 import { exportStates } from '../../run-folder/export-states.ts'
-import { describeFindings, findingsOf } from '../../run-folder/provenance/findings-of-run.ts'
+import { describeFindings, findingsOf, type RunFindings } from '../../run-folder/provenance/findings-of-run.ts'
 import { findRunFolder } from '../../run-folder/run-context.ts'
 import { runHolderOf } from '../../run-folder/run-folder.ts'
-import { overviewsOf } from '../../run-folder/run-overview.ts'
+import { overviewsOf, type RunOverview, withoutContinuation } from '../../run-folder/run-overview.ts'
 import { type DescribedTask, runsHome } from '../../run-folder/run-place.ts'
 import { type RecordedTaskState, type RunState, readRunState } from '../../run-folder/run-state.ts'
 import { withCommand, wrapped } from '../layout.ts'
@@ -82,11 +82,8 @@ async function showStatus(run: string, flags: StatusFlags): Promise<void> {
     if (isLast || process.stdout.isTTY || performance.now() - shownAt >= PLAIN_WATCH_MS) {
       const exported = flags.zarr === undefined ? [] : await exportStates(state, flags.zarr)
       const findings = await findingsOf(state)
-      if (flags.json) printJson({ ...statusDocument(state), ...findings })
-      else if (!flags.quiet) {
-        const texts = describeFindings(findings, state)
-        display.show(describeState(state, texts, exported), { isLast })
-      }
+      if (flags.json) printJson({ ...statusDocument(state, findings), ...findings })
+      else if (!flags.quiet) display.show(describeState(state, findings, exported), { isLast })
       shownAt = performance.now()
     }
     if (isLast) return
@@ -119,24 +116,29 @@ async function readState(folder: string, flags: StatusFlags): Promise<RunState> 
 }
 
 /** @param exported the files that the states of blocks were written to */
-function describeState(state: RunState, findings: readonly string[], exported: readonly string[]): StatusText {
+function describeState(state: RunState, findings: RunFindings, exported: readonly string[]): StatusText {
   const { holder, run } = state
   const who =
     holder === undefined
       ? ''
       : printableLine(`, in process ${holder.pid} of ${holder.user} on ${holder.host}, since ${showTime(holder.since)}`)
-  const [overview] = overviewsOf([state])
+  const overview = overviewOf(state, findings)
   return {
     condition: wrapped(`${paint('bold', run)}: ${state.condition}${who}`, 2),
     facts: describeFacts(state),
     tasks: state.tasks.map((task) => wrapped(`  ${describeTask(task, state)}`, 4)),
     rest: [
       ...failuresOf(state).flatMap((task) => describeFailures(task, { screen: process.stdout })),
-      ...findings.map((text) => wrapped(`${paint('yellow', '!')} ${text}`, 2)),
+      ...describeFindings(findings, state).map((text) => wrapped(`${paint('yellow', '!')} ${text}`, 2)),
       ...exported.map((path) => wrapped(`  block states: ${path}`, 4)),
       ...(overview?.continueWith === undefined ? [] : [withCommand('To continue', overview.continueWith)]),
     ],
   }
+}
+
+function overviewOf(state: RunState, { replaced }: RunFindings): RunOverview | undefined {
+  const [overview] = overviewsOf([state])
+  return overview !== undefined && replaced.length > 0 ? withoutContinuation(overview) : overview
 }
 
 function describeTask(
@@ -190,11 +192,11 @@ const placeOf = (writeRoi: Roi, { unit, voxels }: DescribedTask) => ({
   region: regionOf(writeRoi, unit, voxels),
 })
 
-function statusDocument(state: RunState) {
+function statusDocument(state: RunState, findings: RunFindings) {
   const failures = failureDocuments(state)
   return {
     ...runDocument(state),
-    ...overviewsOf([state])[0],
+    ...overviewOf(state, findings),
     ...factsOf(state),
     ...given({ live: state.live }),
     errors: errorsOf(failures),

@@ -5,6 +5,7 @@ import { blocksOfOtherCode, describeOlderBlocks, lastCode, type OlderBlocks } fr
 import { type ChangedInput, changedInputs, describeChangedInputs } from './changed-inputs.ts'
 import { identityNow } from './input-identity.ts'
 import { readProvenance } from './provenance-file.ts'
+import { describeReplaced, type ReplacedOutput, replacedOutputs } from './replaced-outputs.ts'
 import { runOfArray, type UnfinishedArray } from './unfinished-arrays.ts'
 
 /** The blocks of a run that are recorded as done, but would be others if they were done now. */
@@ -13,6 +14,8 @@ export interface RunFindings {
   readonly olderBlocks: readonly OlderBlocksOfTask[]
   /** Made from inputs that have changed since, as far as files of this machine tell. */
   readonly changedInputs: readonly ChangedInput[]
+  /** Its outputs that other runs have replaced since. */
+  readonly replaced: readonly ReplacedOutput[]
 }
 
 export interface OlderBlocksOfTask extends Omit<OlderBlocks, 'id'> {
@@ -21,7 +24,8 @@ export interface OlderBlocksOfTask extends Omit<OlderBlocks, 'id'> {
 
 /** What the folder of a run and its inputs tell. Never fails. */
 export async function findingsOf(state: RunState): Promise<RunFindings> {
-  return { olderBlocks: olderBlocksOf(state), changedInputs: await changedInputsOf(state) }
+  const replaced = await replacedOutputs(state)
+  return { olderBlocks: olderBlocksOf(state), changedInputs: await changedInputsOf(state), replaced }
 }
 
 /** Those of the run that has written an array, as far as they concern the array: those of its task and of the tasks that this follows. */
@@ -36,6 +40,8 @@ export async function findingsOfArray(
   const findings = {
     olderBlocks: olderBlocks.filter(({ task }) => concerns.has(task)),
     changedInputs: changedInputs.filter(({ task }) => concerns.has(task)),
+    // The mark of the array names the run: what became of its other outputs does not matter here.
+    replaced: [],
   }
   return { ...findings, texts: describeFindings(findings, state) }
 }
@@ -50,8 +56,9 @@ function leadingTo(id: string, { document }: RunState): ReadonlySet<string> {
 }
 
 /** The same for people, with the commands that do these blocks again: one text per kind. */
-export function describeFindings({ olderBlocks, changedInputs }: RunFindings, state: RunState): string[] {
+export function describeFindings({ olderBlocks, changedInputs, replaced }: RunFindings, state: RunState): string[] {
   return [
+    ...(replaced.length === 0 ? [] : [describeReplaced(replaced, state.folder)]),
     ...(changedInputs.length === 0 ? [] : [describeChanged(changedInputs, state)]),
     ...(olderBlocks.length === 0 ? [] : [describeOlder(olderBlocks, state)]),
   ]
