@@ -1,6 +1,7 @@
 import { element } from '../shared/elements.ts'
+import { onHelpKey } from '../shared/help-key.ts'
 
-/** The list of keys: with the button, and with `?` outside of the volume, which has its own. */
+/** The list of keys: with the button, and with `?`. */
 export function bindHelp(): void {
   const dialog = element<HTMLDialogElement>('help')
   element('keys').addEventListener('click', () => dialog.showModal())
@@ -8,10 +9,5 @@ export function bindHelp(): void {
   dialog.addEventListener('click', ({ target }) => {
     if (target === dialog) dialog.close()
   })
-  document.addEventListener('keydown', ({ key, target }) => {
-    if (key !== '?' || !(target instanceof Element)) return
-    const isTyping = target.matches('input:not([type=checkbox], [type=radio], [type=range]), textarea')
-    const isElsewhere = isTyping || target.closest('#neuroglancer-container') !== null
-    if (!isElsewhere && document.querySelector('dialog[open]') === null) dialog.showModal()
-  })
+  onHelpKey(() => dialog.showModal())
 }
