@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { Hdf5Writer } from '../../src/adapters/hdf5/writing/hdf5-writer.ts'
+import { writeZip } from '../../src/adapters/zarr/zip/write-zip.ts'
 import { provenanceIn } from '../../src/core/progress/array-provenance.ts'
 import { createArray } from '../../src/entry/index.ts'
 import { bellis, dyingAt, dyingPacking, hashVoxels, temporaryFolder } from '../support/command-line.ts'
@@ -316,6 +318,84 @@ for (const file of ['out.zarr.zip', 'out.h5']) {
     })
   })
 }
+
+describe('a file that is replaced', () => {
+  /** Packs what a folder has, as any program does. */
+  async function zipOf(path: string, files: Readonly<Record<string, string>>, also?: string) {
+    using folder = temporaryFolder()
+    if (also !== undefined) cpSync(also, folder.path, { recursive: true })
+    for (const [name, text] of Object.entries(files)) {
+      mkdirSync(dirname(join(folder.path, name)), { recursive: true })
+      writeFileSync(join(folder.path, name), text)
+    }
+    await writeZip(folder.path, path)
+  }
+  const group = (attributes: object) => JSON.stringify({ zarr_format: 3, node_type: 'group', attributes })
+  const container = dirname(input)
+
+  for (const { name, files, also, said } of [
+    { name: 'no arrays', files: { 'a.jpg': 'a', 'b/c.txt': 'c' }, also: undefined, said: 'a\\.jpg' },
+    { name: 'a table', files: { 'tables/points.csv': '1,2' }, also: container, said: 'tables/points\\.csv' },
+    {
+      name: 'a file in the folder of the array',
+      files: { 'raw/notes.txt': 'n' },
+      also: container,
+      said: 'raw/notes\\.txt',
+    },
+    { name: 'a group', files: { 'meta/zarr.json': group({ by: 'me' }) }, also: container, said: 'meta/zarr\\.json' },
+    {
+      name: 'attributes',
+      files: { 'zarr.json': group({ by: 'me' }) },
+      also: container,
+      said: 'the attribute "by" of its root',
+    },
+    {
+      name: 'colours',
+      files: { 'zarr.json': group({ ome: { version: '0.5', omero: {} } }) },
+      also: container,
+      said: 'the attribute "omero" of its root',
+    },
+  ]) {
+    it(`is refused if it has ${name}, which no run would make again`, async () => {
+      const { cwd, run, left } = place()
+      const path = join(cwd, 'out.zip')
+      await zipOf(path, files, also)
+      const before = readFileSync(path)
+      const { code, stderr } = await run(['convert', input, 'out.zip/raw', '--overwrite', '--yes'])
+      assert.equal(code, 2, stderr)
+      assert.match(stderr, new RegExp(`out\\.zip has more than what is replaced, such as ${said}, which would be lost`))
+      assert.deepEqual(readFileSync(path), before)
+      assert.deepEqual(left(), ['out.zip'])
+    })
+  }
+
+  it('is refused if it is HDF5 and has attributes of groups', async () => {
+    const { cwd, run, left } = place()
+    const path = join(cwd, 'out.h5')
+    const writer = await Hdf5Writer.create(path)
+    writer.createGroup('meta')
+    writer.writeAttribute('meta', 'by', 'me')
+    writer.close()
+    const before = readFileSync(path)
+    const { code, stderr } = await run(['convert', input, 'out.h5/raw', '--overwrite', '--yes'])
+    assert.equal(code, 2, stderr)
+    assert.match(
+      stderr,
+      /out\.h5 has more than what is replaced, such as the attribute "by" of meta, which would be lost/,
+    )
+    assert.deepEqual(readFileSync(path), before)
+    assert.deepEqual(left(), ['out.h5'])
+  })
+
+  it('is replaced if it has the array alone, whoever wrote it', async () => {
+    const { cwd, ok, left } = place()
+    await zipOf(join(cwd, 'out.zip'), {}, container)
+    for (const path of ['out.zip/raw', 'out.h5/a/raw', 'out.h5/a/raw', 'out.zip/raw']) {
+      await ok('map', input, path, '--expr', 'x + 1', '--overwrite', '--yes')
+    }
+    assert.deepEqual(left(), ['out.h5', 'out.zip'])
+  })
+})
 
 describe('a file that is written once', () => {
   it('is not made by a script, which has no end at which it could be packed', async () => {

@@ -27,6 +27,27 @@ export function entriesBelow(file: Hdf5File, group: string, limit: number): read
   return found
 }
 
+/** What a file has besides some datasets and plain groups. Links are named, but not followed. */
+export function othersBelow(file: Hdf5File, own: ReadonlySet<string>): readonly string[] {
+  const found: string[] = []
+  const seen = new Set<number>()
+  const visit = (group: string): void => {
+    const address = file.addressOf(group)
+    if (seen.has(address)) return
+    seen.add(address)
+    const [attribute] = file.call((hdf5, id) => hdf5.get_attribute_names(id, `/${group}`))
+    if (attribute !== undefined) found.push(`the attribute "${attribute}" of ${group === '' ? 'its root' : group}`)
+    for (const name of file.childrenOf(group)) {
+      const path = group === '' ? name : `${group}/${name}`
+      const isLink = file.softLinkOf(path) !== undefined || file.externalLinkOf(path) !== undefined
+      if (!isLink && file.kindOf(path) === 'group') visit(path)
+      else if (!own.has(path)) found.push(path)
+    }
+  }
+  visit('')
+  return found
+}
+
 /** Describes the datasets of a group for messages: "it has a, b, c". */
 export function showDatasets(file: Hdf5File, group: string): string {
   const found = entriesBelow(file, group, 200).filter((entry) => entry.kind === 'array')

@@ -12,7 +12,7 @@ import { RawChunks } from './chunks/raw-chunks.ts'
 import { assertSources } from './dataset-sources.ts'
 import { assertFilterSizes, assertReadableFilters, decoderOf, showFilters } from './filters.ts'
 import { Hdf5Array, type Hdf5Dataset } from './hdf5-array.ts'
-import { entriesBelow, showDatasets } from './hdf5-entries.ts'
+import { entriesBelow, othersBelow, showDatasets } from './hdf5-entries.ts'
 import { failed, type Hdf5File } from './hdf5-file.ts'
 import { fetchXmlBeside } from './layouts/big-data-viewer.ts'
 import { croppedArray } from './layouts/cropped-array.ts'
@@ -89,6 +89,22 @@ export function hdf5Format(options: Hdf5FormatOptions = {}): ArrayFormat {
         file.release()
       }
     },
+  }
+}
+
+/**
+ * All that a file has besides some datasets and plain groups: other datasets of any type, links that lead nowhere, named types, and the
+ * attributes of groups.
+ */
+export async function othersInHdf5(container: string, inner: readonly string[]): Promise<readonly string[]> {
+  const access = { external: new ExternalFiles(container), ranges: {} }
+  const { file } = await locateObject(container, '', access)
+  try {
+    return await withBytes(() => othersBelow(file, new Set(inner)))
+  } catch (error) {
+    throw failed(container, 'listed', error)
+  } finally {
+    file.release()
   }
 }
 

@@ -1,4 +1,4 @@
-import { hdf5Format } from '../../adapters/hdf5/hdf5-format.ts'
+import { hdf5Format, othersInHdf5 } from '../../adapters/hdf5/hdf5-format.ts'
 import { type NewDataset, WRITTEN_DTYPES } from '../../adapters/hdf5/writing/write-arrays.ts'
 import { placementAttributes } from '../../adapters/zarr/metadata/placement-attributes.ts'
 import { BYTES_PER_ELEMENT } from '../../core/array/dtype.ts'
@@ -21,6 +21,7 @@ const reader = hdf5Format()
 export const hdf5Files: PackedFormat = {
   reader,
   optionsFor: hdf5Options,
+  othersIn: othersInHdf5,
   async markIn(path, inner) {
     await using array = await reader.open(path, inner)
     const found = storedProvenance(array.attributes) as { readonly mark?: unknown } | null | undefined

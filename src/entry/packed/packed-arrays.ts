@@ -14,6 +14,11 @@ export interface PackedFormat {
   readonly optionsFor: (file: PackedFile, options: CreateArrayOptions) => CreateArrayOptions
   /** The mark of the run that wrote an array of a file. @returns undefined if there is none */
   readonly markIn: (path: string, inner: string) => Promise<string | undefined>
+  /**
+   * What a file has besides some arrays and the groups around them, such as other files, groups with attributes of their own, tables.
+   * @param inner the paths of the arrays, whether they are there or not
+   */
+  readonly othersIn: (path: string, inner: readonly string[]) => Promise<readonly string[]>
 }
 
 /**
@@ -52,6 +57,11 @@ export class PackedArrays {
   /** The paths of the arrays in a file that is there. */
   arraysIn({ kind, path }: PackedFile): Promise<readonly string[]> {
     return arraysOf(this.#formats[kind].reader, path)
+  }
+
+  /** What a file that is there has besides some arrays and the groups around them, as users know it. */
+  othersIn({ kind, path }: PackedFile, inner: readonly string[]): Promise<readonly string[]> {
+    return this.#formats[kind].othersIn(path, inner)
   }
 
   /** The mark of the run that wrote an array of a file that is there. @returns undefined if there is none */

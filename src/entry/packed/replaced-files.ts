@@ -34,10 +34,21 @@ export async function assertNothingLost(pipeline: PlannedPipeline): Promise<void
       (inner) => !own.has(arrayStore.canonicalPath(inner === '' ? file.path : `${file.path}/${inner}`)),
     )
     const [first] = others
-    if (first === undefined) continue
+    if (first !== undefined) {
+      throw new ConfigError(
+        'DATASET_EXISTS',
+        `${file.path} has other arrays, too, such as ${first}, which would be lost: such files are written once; write to another file.`,
+      )
+    }
+    const inside = arrayStore.canonicalPath(file.path)
+    const [other] = await packedArrays.othersIn(
+      file,
+      [...own].map((path) => path.slice(inside.length + 1)),
+    )
+    if (other === undefined) continue
     throw new ConfigError(
       'DATASET_EXISTS',
-      `${file.path} has other arrays, too, such as ${first}, which would be lost: such files are written once; write to another file.`,
+      `${file.path} has more than what is replaced, such as ${other}, which would be lost: such files are written once; write to another file, or remove this one if nothing in it is needed.`,
     )
   }
 }

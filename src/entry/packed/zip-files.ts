@@ -1,5 +1,5 @@
 import { zarrFormat } from '../../adapters/zarr/zarr-format.ts'
-import { markInZip } from '../../adapters/zarr/zip/packed-container.ts'
+import { markInZip, othersInZip } from '../../adapters/zarr/zip/packed-container.ts'
 import { ConfigError } from '../../core/errors.ts'
 import { given } from '../../core/given.ts'
 import type { CreateArrayOptions } from '../../ports/chunked-array.ts'
@@ -13,6 +13,7 @@ export const zipFiles: PackedFormat = {
   reader: zarrFormat(),
   optionsFor: zipOptions,
   markIn: markInZip,
+  othersIn: othersInZip,
 }
 
 /** Zip files have what folders have; those of OME-NGFF are Zarr 3. */

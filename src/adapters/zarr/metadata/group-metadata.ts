@@ -39,7 +39,16 @@ async function omeFiles(store: Store, group: string): Promise<(readonly [string,
 }
 
 /** What OME-NGFF defines, up to version 0.5. */
-const OME_KEYS = ['multiscales', 'omero', 'labels', 'image-label', 'plate', 'well', 'series', 'bioformats2raw.layout']
+export const OME_KEYS = [
+  'multiscales',
+  'omero',
+  'labels',
+  'image-label',
+  'plate',
+  'well',
+  'series',
+  'bioformats2raw.layout',
+]
 /** Of these, the ones with a version of their own in Zarr 2. */
 const VERSIONED = ['multiscales', 'image-label', 'plate', 'well']
 

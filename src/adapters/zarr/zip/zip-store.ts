@@ -61,6 +61,9 @@ export function zipStore(path: string): Store {
   }
 }
 
+/** The names of all files in a zip file. @throws what opening it throws */
+export const namesInZip = (path: string): readonly string[] => [...loadDirectory(path).files.keys()]
+
 interface Directory {
   readonly files: ReadonlyMap<string, ZipEntry>
   readonly folders: ReadonlyMap<string, readonly StoreEntry[]>
