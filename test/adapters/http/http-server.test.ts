@@ -195,7 +195,7 @@ describe('the server of pages', () => {
 
 describe('the server of pages and slow clients:', () => {
   it('closes connections whose requests arrive byte by byte, with the token or without, and answers others', async () => {
-    await using place = await serve({ requestMs: 1500 })
+    await using place = await serve({ requestMs: 4000 })
     const { port } = place.server
     const slow = ['/', `/${TOKEN}/digits`].map((target) => {
       // It goes on sending whatever it is told.
@@ -225,7 +225,7 @@ describe('the server of pages and slow clients:', () => {
       },
       [Symbol.asyncDispose]: async () => ended.resolve(),
     }
-    await using place = await serve({ stuckMs: 300, content: { open: async () => endless } })
+    await using place = await serve({ stuckMs: 3000, content: { open: async () => endless } })
     const stuck = keptConnection(place.server.port)
     stuck.socket.write(`GET /${TOKEN}/digits HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n`)
     stuck.socket.pause()

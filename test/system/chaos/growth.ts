@@ -8,8 +8,8 @@ const MIB = 2 ** 20
 const MOST_GROWTH_BYTES = 96 * MIB
 /** Whatever it has done before. */
 const MOST_BYTES = 320 * MIB
-/** A worker that has just been killed, and the one that replaces it, are both connected for a moment. */
-const MOST_MORE_HANDLES = 8
+/** Workers that have just been killed, and those that replace them, are connected at once for a moment. */
+const MOST_MORE_HANDLES = 16
 
 /** What of a process has grown with time; undefined if nothing has. @param sizes in the order of time */
 export function growthIn(what: string, sizes: readonly Size[]): string | undefined {
