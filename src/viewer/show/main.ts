@@ -1,7 +1,6 @@
 import type { Viewer } from 'neuroglancer/unstable/viewer.js'
 import { BLOCK_STATES, type Layout, type View } from '../../core/view/view.ts'
 import { element } from '../shared/elements.ts'
-import { onHelpKey } from '../shared/help-key.ts'
 import {
   type Arrangement,
   arrangementOf,
@@ -40,7 +39,6 @@ async function start(): Promise<void> {
   bindLayouts(viewer, view)
   element('fit').addEventListener('click', () => fit(viewer, view))
   bindTheme(viewer)
-  onHelpKey(() => viewer.toggleHelpPanel())
   watchConnection(showConnection, async () => {
     const counts = [...(await countUnreadable(viewer))]
     return new Map(counts.map(([dataset, chunks]) => [view.layers[dataset]?.name ?? '', chunks]))

@@ -424,41 +424,6 @@ describe('the page of a run, in a browser', () => {
     assert.match(await page.title(), /^9\d % Gaussian1 → Gaussian2 · Bellis$/)
   })
 
-  it('goes to a failed block that was chosen before its volume had come, and shows its keys from there', async (t) => {
-    if (browser === undefined) return void (await browserOrSkip(t))
-    using run = await gatedRun()
-    run.open('Gaussian1', BLOCKS)
-    run.open('Gaussian2', BLOCKS)
-    assert.equal((await run.start(['--fail', '3,20', '--max-retries', '0'])).code, 1)
-    await using dashboard = await startDashboard(run.runFolder())
-    const page = await (browser as Browser).newPage({ viewport: { width: 1280, height: 800 } })
-    t.after(() => page.close())
-    let arrive: (() => void) | undefined
-    const chosen = new Promise<void>((resolve) => {
-      arrive = resolve
-    })
-    await page.route(/view\.json/, async (route) => {
-      await chosen
-      await route.continue()
-    })
-    await page.goto(dashboard.address)
-    await page.getByRole('button', { name: 'Gaussian1/20' }).click()
-    arrive?.()
-    await page.waitForFunction(() => {
-      const { viewer } = window as unknown as { viewer?: PageViewer }
-      return [...(viewer?.position.value ?? [])].join() === '8.5,24.5,6.5'
-    })
-    // Neuroglancer has the focus once it has loaded.
-    await page.locator('#neuroglancer-container .neuroglancer-panel').first().focus()
-    await page.keyboard.press('?')
-    await page.getByRole('dialog', { name: 'Keys' }).waitFor()
-    await page.keyboard.press('Escape')
-    const field = page.locator('#neuroglancer-container input[type=text]').first()
-    await field.focus()
-    await page.keyboard.press('?')
-    assert.equal(await page.getByRole('dialog', { name: 'Keys' }).isVisible(), false, 'a text is being written')
-  })
-
   it('says what runs, what it reads and writes, with which configuration, and from when until when', async (t) => {
     if (browser === undefined) return void (await browserOrSkip(t))
     using run = await gatedRun()

@@ -67,8 +67,6 @@ export class VolumePanel {
   /** The section that following has gone to; undefined if none since the view was laid out or following began. */
   #followed: number | undefined
   #hasOverlay = true
-  /** How often the view was sent to a block. */
-  #flight = 0
   #theme: Theme
 
   constructor(
@@ -271,16 +269,8 @@ export class VolumePanel {
     if (this.#isDue) this.renew()
   }
 
-  /** Goes to a block, so close that it takes about a third of the panel, once the axes are known. */
+  /** Goes to a block, so close that it takes about a third of the panel. */
   flyTo(task: number, index: number): void {
-    this.#flight += 1
-    const flight = this.#flight
-    this.#onceValid(() => {
-      if (flight === this.#flight) this.#flyTo(task, index)
-    })
-  }
-
-  #flyTo(task: number, index: number): void {
     const output = this.#outputs.get(task)
     const described = this.#tasks[task]
     if (output === undefined || described === undefined) return

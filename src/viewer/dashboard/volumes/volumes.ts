@@ -14,8 +14,6 @@ export class Volumes {
   #isRunning = true
   #wanted = -1
   #isLoading = false
-  /** Where the user has gone while the volume of the task was not shown yet. */
-  #flight: { readonly task: number; readonly index: number } | undefined
 
   constructor(model: RunModel) {
     this.#model = model
@@ -52,11 +50,9 @@ export class Volumes {
     }
   }
 
-  /** Goes to a block of a task in its volume, as soon as that is shown, and leaves the page where it is. */
+  /** Goes to a block of a task in its volume, if that is shown, and leaves the page where it is. */
   flyTo(task: number, index: number): void {
-    const isShown = this.#shows(task)
-    this.#flight = isShown ? undefined : { task, index }
-    if (!isShown) return
+    if (!this.#shows(task)) return
     this.#stopFollowing()
     this.#panel?.flyTo(task, index)
   }
@@ -83,7 +79,6 @@ export class Volumes {
         const view = response.ok ? ((await response.json()) as DashboardView | null) : null
         this.#view = view ?? this.#view
         if (view !== null) await this.#show(view)
-        if (this.#flight !== undefined) this.flyTo(this.#flight.task, this.#flight.index)
       }
     } catch {
       // The page already shows that bellis does not respond; the next summary tries again.
