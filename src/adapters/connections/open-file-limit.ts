@@ -17,8 +17,10 @@ export function openFileLimit(): number {
 const MAX_STRANGERS = 256
 
 /** How many connections a page may have in all: a browser with 40 of its windows open has no more. */
-export const mostVisitors = (): number =>
-  Math.min(MAX_STRANGERS, Math.max(8, Math.floor(openFileLimit() / 8))) + mostStrangers()
+export const mostVisitors = (): number => eighthOfFiles(8) + mostStrangers()
 
 /** How many connections whoever reaches the port of a page, or of metrics, may have open: they share the open files with the run. */
-export const mostStrangers = (): number => Math.min(MAX_STRANGERS, Math.max(1, Math.floor(openFileLimit() / 8)))
+export const mostStrangers = (): number => eighthOfFiles(1)
+
+const eighthOfFiles = (least: number): number =>
+  Math.min(MAX_STRANGERS, Math.max(least, Math.floor(openFileLimit() / 8)))

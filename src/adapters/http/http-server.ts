@@ -68,11 +68,11 @@ export async function serveHttp(options: HttpServerOptions): Promise<HttpServer>
   server.timeout = stuckMs
   server.maxConnections = maxConnections
   server.on('connection', (socket) => unproved.add(socket))
-  server.on('clientError', (_error, socket) => {
-    if (socket.writable)
-      socket.write('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
-      // A client that goes on sending would keep a connection that has only ended.
-    ;(socket as Socket).destroySoon()
+  server.on('clientError', (_error, client) => {
+    const socket = client as Socket
+    if (socket.writable) socket.write('HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n')
+    // A client that goes on sending would keep a connection that has only ended.
+    socket.destroySoon()
   })
   await new Promise<void>((done, failed) => {
     server.once('error', (error: NodeJS.ErrnoException) => failed(listenError(error, host, port)))

@@ -128,8 +128,8 @@ export class LineChannel<Out> implements Channel<Out> {
   }
 }
 
-/** Shared by all connections, of which there may be thousands. */
-function destroy(this: Duplex): void {
+/** For errors of sockets. Shared by all connections, of which there may be thousands. */
+export function destroy(this: Duplex): void {
   this.destroy()
 }
 

@@ -13,7 +13,7 @@ import type { Channel } from '../../ports/channel.ts'
 import type { Listener } from '../../ports/listener.ts'
 import { openFileLimit } from '../connections/open-file-limit.ts'
 import { UnprovedConnections } from '../connections/unproved-connections.ts'
-import { LineChannel } from './line-channel.ts'
+import { destroy, LineChannel } from './line-channel.ts'
 import type { Certificate } from './own-certificate.ts'
 import { TlsGate } from './tls-gate.ts'
 import { type CoordinatorEnd, proveCoordinator } from './token-proof.ts'
@@ -195,10 +195,6 @@ export class TcpListener implements Listener, AsyncDisposable {
     for (const socket of this.#sockets) socket.destroy()
     await closed
   }
-}
-
-function destroy(this: Socket): void {
-  this.destroy()
 }
 
 const protocolError = (message: string): ServerMessage => ({ type: 'refused', code: 'PROTOCOL_ERROR', message })

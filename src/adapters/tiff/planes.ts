@@ -9,3 +9,15 @@ export interface Planes {
   /** The image at a place along these axes. */
   readonly imageAt: (place: readonly number[]) => number
 }
+
+export const PLANE: Planes['plane'] = [
+  { name: 'y', type: 'space' },
+  { name: 'x', type: 'space' },
+]
+
+/** Images along z, in their order. */
+export const stack = (count: number): Planes => ({
+  planes: count === 1 ? [] : [{ axis: { name: 'z', type: 'space' }, length: count }],
+  plane: PLANE,
+  imageAt: ([z = 0]) => z,
+})

@@ -3,7 +3,7 @@ import { type Directory, TAG } from './directories.ts'
 import { type ImageLayout, isAlike, layoutOf, unsupported } from './image.ts'
 import { imageJSeries } from './imagej.ts'
 import { omeSeries } from './ome-tiff.ts'
-import type { Planes } from './planes.ts'
+import { type Planes, stack } from './planes.ts'
 import { damaged, type TiffFile } from './tiff-file.ts'
 import { tifffileSeries } from './tifffile.ts'
 
@@ -83,15 +83,6 @@ function isPlane(file: TiffFile, directory: Directory, like: ImageLayout): boole
   if (directory.number(TAG.width) !== like.width || directory.number(TAG.height) !== like.height) return false
   return isAlike(layoutOf(file, directory), like)
 }
-
-const stack = (count: number): Planes => ({
-  planes: count === 1 ? [] : [{ axis: { name: 'z', type: 'space' }, length: count }],
-  plane: [
-    { name: 'y', type: 'space' },
-    { name: 'x', type: 'space' },
-  ],
-  imageAt: ([z = 0]) => z,
-})
 
 /** @returns the bytes of one image @throws ConfigError `UNSUPPORTED`, `INVALID_METADATA` */
 function assertWhole(file: TiffFile, first: Directory, layout: ImageLayout, count: number): number {

@@ -1,6 +1,6 @@
 import type { ArrayAxis } from '../../ports/chunked-array.ts'
 import type { ImageLayout } from './image.ts'
-import type { Planes } from './planes.ts'
+import { PLANE, type Planes, stack } from './planes.ts'
 
 /** Descriptions that tifffile writes are short; longer texts in braces are other programs'. */
 const LONGEST = 2 ** 20
@@ -51,20 +51,15 @@ const imageShape = ({ samples, together, height, width }: ImageLayout): number[]
 /** Axes that are not called channel, time and z, each once, are counted together as z. */
 function planesOf(before: readonly { readonly length: number; readonly letter: string }[], count: number): Planes {
   const letters = before.map(({ letter }) => letter)
-  const isNamed = NAMED.filter(([letter]) => letters.includes(letter)).length === letters.length
-  const steps = before.map((_, i) => before.slice(i + 1).reduce((product, { length }) => product * length, 1))
-  const all: Planes['planes'] = isNamed
-    ? NAMED.flatMap(([letter, axis]) =>
-        before.filter((each) => each.letter === letter).map(({ length }) => ({ axis, length })),
-      )
-    : [{ axis: { name: 'z', type: 'space' }, length: count }]
-  const stepOf = isNamed ? NAMED.flatMap(([letter]) => steps.filter((_, i) => letters[i] === letter)) : [1]
+  if (NAMED.filter(([letter]) => letters.includes(letter)).length !== letters.length) return stack(count)
+  const found = NAMED.flatMap(([letter, axis]) => {
+    const i = letters.indexOf(letter)
+    const step = before.slice(i + 1).reduce((product, { length }) => product * length, 1)
+    return i < 0 ? [] : [{ axis, length: before[i]?.length as number, step }]
+  })
   return {
-    planes: all,
-    plane: [
-      { name: 'y', type: 'space' },
-      { name: 'x', type: 'space' },
-    ],
-    imageAt: (at) => stepOf.reduce((image, step, i) => image + step * (at[i] as number), 0),
+    planes: found,
+    plane: PLANE,
+    imageAt: (at) => found.reduce((image, { step }, i) => image + step * (at[i] as number), 0),
   }
 }

@@ -2,7 +2,7 @@
 export class ChunkMemory {
   /** The most bytes to keep. */
   readonly budget: number
-  /** Of arrays that nobody uses any more, the chunks are gone with them. */
+  /** Weak references, so that an array that nobody uses any more takes its chunks with it. */
   #caches: WeakRef<ChunkCache>[] = []
   #uses = 0
   #spare: Uint8Array | undefined

@@ -28,23 +28,17 @@ export async function assertNothingLost(pipeline: PlannedPipeline): Promise<void
   const written = replacedOutputs(pipeline).map((path) => arrayStore.canonicalPath(path))
   for (const file of filesOf(pipeline)) {
     if (!isPacked(file)) continue
-    const own = new Set(written.filter((path) => path.startsWith(arrayStore.canonicalPath(file.path))))
-    if (own.size === 0) continue
-    const others = (await packedArrays.arraysIn(file)).filter(
-      (inner) => !own.has(arrayStore.canonicalPath(inner === '' ? file.path : `${file.path}/${inner}`)),
-    )
-    const [first] = others
+    const place = arrayStore.canonicalPath(file.path)
+    const own = written.filter((path) => path.startsWith(place)).map((path) => path.slice(place.length + 1))
+    if (own.length === 0) continue
+    const first = (await packedArrays.arraysIn(file)).find((inner) => !own.includes(inner))
     if (first !== undefined) {
       throw new ConfigError(
         'DATASET_EXISTS',
         `${file.path} has other arrays, too, such as ${first}, which would be lost: such files are written once; write to another file.`,
       )
     }
-    const inside = arrayStore.canonicalPath(file.path)
-    const [other] = await packedArrays.othersIn(
-      file,
-      [...own].map((path) => path.slice(inside.length + 1)),
-    )
+    const [other] = await packedArrays.othersIn(file, own)
     if (other === undefined) continue
     throw new ConfigError(
       'DATASET_EXISTS',

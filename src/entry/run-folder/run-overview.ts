@@ -1,6 +1,7 @@
 import { kebab } from '../../core/text/kebab.ts'
 import { isEmptyValue } from '../../core/text/parameters.ts'
 import { continuationOf, withoutOnly } from './continuation.ts'
+import type { RunFindings } from './provenance/findings-of-run.ts'
 import { keptOutputs } from './run-place.ts'
 import type { RunState } from './run-state.ts'
 
@@ -21,23 +22,27 @@ export interface RunOverview {
    * `task.sigma` if several of its tasks have such a field and differ in it. Those that its command line sets come first.
    */
   readonly parameters: Readonly<Record<string, unknown>>
-  /** A line for a shell; undefined while it is running, once it is done, and if its command line is not known. */
+  /** A line for a shell; undefined while it is running, once it is done or its outputs were replaced, and if its command line is not known. */
   readonly continueWith?: string
 }
 
-/** The same of a run of which outputs were replaced: what would continue it is refused. */
-export function withoutContinuation({ continueWith: _, ...overview }: RunOverview): RunOverview {
-  return overview
-}
-
-/** Describes runs so that they can be told apart. @returns one overview per run, in the same order */
-export function overviewsOf(states: readonly RunState[]): RunOverview[] {
-  return states.map((state) => {
+/**
+ * Describes runs so that they can be told apart.
+ * @param findings of each run, if they are known: what would continue one of which outputs were replaced is refused
+ * @returns one overview per run, in the same order
+ */
+export function overviewsOf(
+  states: readonly RunState[],
+  findings: readonly Pick<RunFindings, 'replaced'>[] = [],
+): RunOverview[] {
+  return states.map((state, i) => {
     const { document, live } = state
     const from = document.tasks.flatMap(({ reads = [] }) => reads)[0]
     const to = keptOutputs(document.tasks).at(-1)
     const alike = states.filter((other) => kindOf(other) === kindOf(state))
-    const mayContinue = state.condition !== 'running' && state.condition !== 'done' && document.command !== undefined
+    const isReplaced = (findings[i]?.replaced.length ?? 0) > 0
+    const isOpen = state.condition !== 'running' && state.condition !== 'done'
+    const mayContinue = isOpen && !isReplaced && document.command !== undefined
     return {
       active: live?.time ?? document.created,
       ...(live?.ok === undefined || state.condition === 'running' ? {} : { ended: live.time }),

@@ -22,7 +22,7 @@ export interface Lease {
 export const restOf = ({ blocks, reported, finished }: Lease): number[] =>
   blocks.slice(reported).filter((index) => !finished?.has(index))
 
-/** Of thousands of workers: lists are copied when they change, since one that grows keeps room for many more. */
+/** There may be thousands of workers, so lists are copied when they change: one that grows keeps room for many more. */
 interface Page {
   leases: readonly Lease[]
   /** Absent if there are none. */

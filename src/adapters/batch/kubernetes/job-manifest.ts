@@ -106,7 +106,6 @@ function withoutNodes(given: unknown, nodes: readonly string[]): Fields {
   const affinity = (given ?? {}) as Record<string, Fields | undefined>
   const node = affinity.nodeAffinity ?? {}
   const required = (node.requiredDuringSchedulingIgnoredDuringExecution ?? {}) as { nodeSelectorTerms?: Fields[] }
-  const condition = { key: 'metadata.name', operator: 'NotIn', values: nodes }
   const { nodeSelectorTerms: terms = [{}] } = required
   return {
     ...affinity,
@@ -118,7 +117,7 @@ function withoutNodes(given: unknown, nodes: readonly string[]): Fields {
           // A field may be compared with one name at a time.
           matchFields: [
             ...((term.matchFields as Fields[] | undefined) ?? []),
-            ...nodes.map((name) => ({ ...condition, values: [name] })),
+            ...nodes.map((name) => ({ key: 'metadata.name', operator: 'NotIn', values: [name] })),
           ],
         })),
       },

@@ -90,7 +90,6 @@ export function parseStates(json: string, ids: readonly string[]): ReadonlyMap<s
 }
 
 function stateWithoutPod(job: Listed | undefined, index: number): JobState {
-  if (job?.status === undefined && job !== undefined) return WITHOUT_POD
   const { conditions = [], failedIndexes, completedIndexes } = job?.status ?? {}
   const isOver = conditions.some(({ type, status }) => /^(Failed|Complete)$/.test(type ?? '') && status === 'True')
   if (job === undefined || isOver || isListed(failedIndexes, index) || isListed(completedIndexes, index))

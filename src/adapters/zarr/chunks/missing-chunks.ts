@@ -163,7 +163,7 @@ export class MissingArray {
     if (version === undefined && !wasMissing) return
     const isThere = await isStillThere(this.#origin, this.#metadata)
     if (isThere) this.#version = version ?? this.#version
-    // New chunks come after new metadata, so what was read of an array that is gone is right.
+    // A new array's metadata is written before its chunks: while there is none, the chunks that were read are those of the old array.
     if (isThere || (isThere === undefined && !wasMissing)) return
     const file = this.#origin.where(this.#metadata.key)
     if (isThere === false) throw replaced(file)
@@ -172,6 +172,7 @@ export class MissingArray {
       `${file} was removed or moved while its array was being read, so chunks are missing; put it back and run again.`,
     )
   }
+
   /** The version of the metadata; undefined if it is the known one, there is none, or versions can't be told apart. */
   async #changedVersion(): Promise<string | undefined> {
     const { makeFolder, lend } = this.#origin

@@ -3,7 +3,7 @@ import { isJsonObject } from '../metadata/exact-json.ts'
 import { OME_KEYS } from '../metadata/group-metadata.ts'
 import { readNode } from '../metadata/hierarchy.ts'
 import { WRITERS_FOLDER } from '../output-writers.ts'
-import { joinKey, parentKey, TEMPORARY_PREFIX } from '../store.ts'
+import { joinKey, parentKey, type Store, TEMPORARY_PREFIX } from '../store.ts'
 import { LOCK_FILE, MARK_FILE } from '../write-guard.ts'
 import { writeZip } from './write-zip.ts'
 import { namesInZip, zipStore } from './zip-store.ts'
@@ -45,13 +45,14 @@ export async function othersInZip(path: string, inner: readonly string[]): Promi
     if (METADATA_FILES.includes(file) && (isAround || isWritten)) groups.add(folder)
     else if (!(isWritten && file.endsWith('.ome.xml'))) found.push(name)
   }
-  for (const group of groups) found.push(...(await ownAttributes(path, group, isWritten)))
+  const store = zipStore(path)
+  for (const group of groups) found.push(...(await ownAttributes(store, group, isWritten)))
   return found
 }
 
 /** The attributes of a group that would not be made again. */
-async function ownAttributes(path: string, group: string, isWritten: boolean): Promise<string[]> {
-  const node = await readNode(zipStore(path), group)
+async function ownAttributes(store: Store, group: string, isWritten: boolean): Promise<string[]> {
+  const node = await readNode(store, group)
   if (node?.kind !== 'group') return []
   const made = isWritten ? OME_KEYS : ['multiscales']
   const { ome, ...others } = node.attributes

@@ -9,7 +9,7 @@ import { shorten } from '../../../core/text/shorten.ts'
 import { ownCommand } from '../../own-command.ts'
 import { findingsOf, type RunFindings } from '../../run-folder/provenance/findings-of-run.ts'
 import { showReplaced } from '../../run-folder/provenance/replaced-outputs.ts'
-import { overviewsOf, type RunOverview, withoutContinuation } from '../../run-folder/run-overview.ts'
+import { overviewsOf, type RunOverview } from '../../run-folder/run-overview.ts'
 import { runsHome } from '../../run-folder/run-place.ts'
 import { type RecordedTaskState, type RunState, readRuns } from '../../run-folder/run-state.ts'
 import { withCommand, wrapped } from '../layout.ts'
@@ -70,9 +70,7 @@ async function showRuns(flags: RunsFlags): Promise<void> {
   const states = all.filter(({ condition }) => flags.state?.includes(condition) ?? true)
   states.sort(ORDERS[flags.sort ?? 'active'])
   const findings = await Promise.all(states.map(findingsOf))
-  const overviews = overviewsOf(states).map((overview, i) =>
-    findings[i]?.replaced.length ? withoutContinuation(overview) : overview,
-  )
+  const overviews = overviewsOf(states, findings)
   if (flags.json) {
     printJson(states.map((state, i) => ({ ...runDocument(state), ...overviews[i], ...findings[i] })))
     return

@@ -13,7 +13,7 @@ import { exportStates } from '../../run-folder/export-states.ts'
 import { describeFindings, findingsOf, type RunFindings } from '../../run-folder/provenance/findings-of-run.ts'
 import { findRunFolder } from '../../run-folder/run-context.ts'
 import { runHolderOf } from '../../run-folder/run-folder.ts'
-import { overviewsOf, type RunOverview, withoutContinuation } from '../../run-folder/run-overview.ts'
+import { overviewsOf } from '../../run-folder/run-overview.ts'
 import { type DescribedTask, runsHome } from '../../run-folder/run-place.ts'
 import { type RecordedTaskState, type RunState, readRunState } from '../../run-folder/run-state.ts'
 import { withCommand, wrapped } from '../layout.ts'
@@ -122,7 +122,7 @@ function describeState(state: RunState, findings: RunFindings, exported: readonl
     holder === undefined
       ? ''
       : printableLine(`, in process ${holder.pid} of ${holder.user} on ${holder.host}, since ${showTime(holder.since)}`)
-  const overview = overviewOf(state, findings)
+  const [overview] = overviewsOf([state], [findings])
   return {
     condition: wrapped(`${paint('bold', run)}: ${state.condition}${who}`, 2),
     facts: describeFacts(state),
@@ -134,11 +134,6 @@ function describeState(state: RunState, findings: RunFindings, exported: readonl
       ...(overview?.continueWith === undefined ? [] : [withCommand('To continue', overview.continueWith)]),
     ],
   }
-}
-
-function overviewOf(state: RunState, { replaced }: RunFindings): RunOverview | undefined {
-  const [overview] = overviewsOf([state])
-  return overview !== undefined && replaced.length > 0 ? withoutContinuation(overview) : overview
 }
 
 function describeTask(
@@ -196,7 +191,7 @@ function statusDocument(state: RunState, findings: RunFindings) {
   const failures = failureDocuments(state)
   return {
     ...runDocument(state),
-    ...overviewOf(state, findings),
+    ...overviewsOf([state], [findings])[0],
     ...factsOf(state),
     ...given({ live: state.live }),
     errors: errorsOf(failures),

@@ -4,7 +4,7 @@ import type { RunState } from '../run-state.ts'
 import { blocksOfOtherCode, describeOlderBlocks, lastCode, type OlderBlocks } from './changed-code.ts'
 import { type ChangedInput, changedInputs, describeChangedInputs } from './changed-inputs.ts'
 import { identityNow } from './input-identity.ts'
-import { readProvenance } from './provenance-file.ts'
+import { readProvenance, type StartProvenance } from './provenance-file.ts'
 import { describeReplaced, type ReplacedOutput, replacedOutputs } from './replaced-outputs.ts'
 import { runOfArray, type UnfinishedArray } from './unfinished-arrays.ts'
 
@@ -24,8 +24,12 @@ export interface OlderBlocksOfTask extends Omit<OlderBlocks, 'id'> {
 
 /** What the folder of a run and its inputs tell. Never fails. */
 export async function findingsOf(state: RunState): Promise<RunFindings> {
-  const replaced = await replacedOutputs(state)
-  return { olderBlocks: olderBlocksOf(state), changedInputs: await changedInputsOf(state), replaced }
+  return { ...(await outdatedBlocksOf(state)), replaced: await replacedOutputs(state) }
+}
+
+async function outdatedBlocksOf(state: RunState): Promise<Omit<RunFindings, 'replaced'>> {
+  const starts = readProvenance(state.folder)?.starts ?? []
+  return { olderBlocks: olderBlocksOf(state, starts), changedInputs: await changedInputsOf(state, starts) }
 }
 
 /** Those of the run that has written an array, as far as they concern the array: those of its task and of the tasks that this follows. */
@@ -35,7 +39,7 @@ export async function findingsOfArray(
   const made = provenanceIn(array.attributes)
   const state = await runOfArray(array)
   if (made === undefined || state === undefined) return undefined
-  const { olderBlocks, changedInputs } = await findingsOf(state)
+  const { olderBlocks, changedInputs } = await outdatedBlocksOf(state)
   const concerns = leadingTo(made.id ?? made.task, state)
   const findings = {
     olderBlocks: olderBlocks.filter(({ task }) => concerns.has(task)),
@@ -64,8 +68,7 @@ export function describeFindings({ olderBlocks, changedInputs, replaced }: RunFi
   ]
 }
 
-function olderBlocksOf({ folder, tasks }: RunState): OlderBlocksOfTask[] {
-  const starts = readProvenance(folder)?.starts ?? []
+function olderBlocksOf({ tasks }: RunState, starts: readonly StartProvenance[]): OlderBlocksOfTask[] {
   return tasks.flatMap(({ id: task, completed, masked = 0 }) => {
     const code = lastCode(starts, task)?.code
     if (code === undefined) return []
@@ -76,8 +79,7 @@ function olderBlocksOf({ folder, tasks }: RunState): OlderBlocksOfTask[] {
   })
 }
 
-async function changedInputsOf({ folder, tasks }: RunState): Promise<ChangedInput[]> {
-  const starts = readProvenance(folder)?.starts ?? []
+async function changedInputsOf({ tasks }: RunState, starts: readonly StartProvenance[]): Promise<ChangedInput[]> {
   const last = starts.at(-1)
   if (last === undefined) return []
   const inputs = await Promise.all((last.inputs ?? []).map(identityNow))

@@ -1,7 +1,6 @@
-import { join } from 'node:path'
-import { replaceFile } from '../run-files.ts'
+import { given } from '../../../core/given.ts'
 import { lastCode } from './changed-code.ts'
-import { PROVENANCE_FILE, type Provenance, readProvenance } from './provenance-file.ts'
+import { readProvenance, writeProvenance } from './provenance-file.ts'
 
 /** How many blocks of a task were recorded as done before some were forgotten, and how many are left. */
 export interface ForgottenBlocks {
@@ -22,17 +21,10 @@ export function noteReset(folder: string, tasks: readonly ForgottenBlocks[]): vo
   const changes = tasks.flatMap(({ id, completed, left }) => {
     const entry = left === completed ? undefined : lastCode(provenance.starts, id)
     if (entry === undefined) return []
-    const { code, otherCode } = entry
-    const same = {
-      id,
-      time,
-      ...(code === undefined ? {} : { code }),
-      ...(otherCode === undefined ? {} : { otherCode }),
-    }
-    return [completed, left].map((before) => ({ ...same, before }))
+    const code = given({ code: entry.code, otherCode: entry.otherCode })
+    return [completed, left].map((before) => ({ id, time, ...code, before }))
   })
   if (changes.length === 0) return
   const start = { ...last, changes: [...(last.changes ?? []), ...changes] }
-  const document: Provenance = { ...provenance, starts: [...provenance.starts.slice(0, -1), start] }
-  replaceFile(join(folder, PROVENANCE_FILE), `${JSON.stringify(document, null, 2)}\n`)
+  writeProvenance(folder, { ...provenance, starts: [...provenance.starts.slice(0, -1), start] })
 }

@@ -83,12 +83,16 @@ export interface StartProvenance {
   readonly changes?: readonly CodeChange[]
 }
 
-export const PROVENANCE_FILE = 'provenance.json'
+const PROVENANCE_FILE = 'provenance.json'
 const MAX_STARTS = 1000
 const THIS_COMMAND = { next: 'this command', all: 'add --overwrite' }
 
 /** The provenance of a run; undefined for runs of earlier versions. */
 export const readProvenance = (folder: string): Provenance | undefined => readJson(join(folder, PROVENANCE_FILE))
+
+/** @throws the system's error */
+export const writeProvenance = (folder: string, provenance: Provenance): void =>
+  replaceFile(join(folder, PROVENANCE_FILE), `${JSON.stringify(provenance, null, 2)}\n`)
 
 export interface ProvenanceSetting {
   readonly pipeline: PlannedPipeline
@@ -125,14 +129,9 @@ export async function noteRunStart(
   let end: Pick<StartProvenance, 'ended' | 'outcome'> = {}
   const start = (): StartProvenance => ({ started, ...end, ...rest, ...(changes.length === 0 ? {} : { changes }) })
   const write = () => {
-    const document: Provenance = {
-      run: basename(folder),
-      record,
-      tasks: pipeline.tasks.map(describeTask),
-      starts: [...earlier, start()],
-    }
+    const tasks = pipeline.tasks.map(describeTask)
     try {
-      replaceFile(join(folder, PROVENANCE_FILE), `${JSON.stringify(document, null, 2)}\n`)
+      writeProvenance(folder, { run: basename(folder), record, tasks, starts: [...earlier, start()] })
     } catch (error) {
       setting.warn(`${join(folder, PROVENANCE_FILE)} can't be written: ${systemReason(error)}`)
     }

@@ -1,6 +1,6 @@
 import type { RunningTask, Worker } from './pool.ts'
 
-/** Of thousands of workers: lists of few tasks, which take less memory than sets, and no more than they need. */
+/** There may be thousands of workers, so these are lists of few tasks, which take less memory than sets, and no more than they need. */
 interface Setups {
   /** Tasks that were described to the worker over its current connection. */
   described: readonly RunningTask[]
