@@ -99,7 +99,7 @@ class Kubernetes implements BatchSystem {
     }
   }
 
-  /** A start of the run that was killed could not cancel its jobs. Its workers know only an address where nobody listens any more. */
+  /** A start of the run that was killed could not cancel its jobs. Its workers know only the address and the token of that start. */
   async #removeEarlier(): Promise<void> {
     const { folder, part = '' } = this.#options
     let script: string
